@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one way to learn what time it is. The real clock reads the wall once, at start, and goes on
+// by the monotonic clock, so that a step of the wall clock never moves a deadline (F22).
+#pragma once
+
+#include "base/time.hpp"
+
+namespace berth {
+
+class Clock {
+public:
+    virtual ~Clock() = default;
+    virtual Instant now() const = 0;
+};
+
+class RealClock final : public Clock {
+public:
+    RealClock();
+    Instant now() const override;
+
+private:
+    Duration wall_at_start_;
+    Duration steady_at_start_;
+};
+
+}  // namespace berth

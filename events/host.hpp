@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hosts: what they say of themselves, what is decided about them, what they are told to do.
+//
+//   liveness   live ◄──► unknown ─► *gone          (gone only on the provider's word, I15)
+//   admission  open ◄──► cordoned ─► draining      (draining: sealed, no lease; the permit to end it)
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/reflect.hpp"
+#include "base/time.hpp"
+
+namespace berth {
+
+BERTH_ENUM(Liveness, live, unknown, gone)
+BERTH_ENUM(Admission, open, cordoned, draining)
+
+// ---- what a host says
+
+BERTH_ENUM(SlotPhase,
+           empty,       // nothing there
+           preparing,   // an environment without identity is being started
+           prepared,    // it is healthy and waits (a standby)
+           binding,     // it is being given to one user
+           bound,       // it serves its workspace
+           stopping,    // it is being removed and wiped
+           stopped,     // removed and wiped at `epoch`; says so until the allocator agrees
+           broken)      // could not be removed or wiped; needs a person or a new host
+
+struct SlotReport {
+    std::uint32_t slot = 0;
+    SlotPhase phase = SlotPhase::empty;
+    Epoch epoch;                          // highest that this slot ever held
+    WorkspaceId workspace;                // of that epoch; empty when none
+    ContainerId container;
+    std::string text;                     // why it stopped, failed or is broken
+    BERTH_FIELDS(SlotReport, slot, phase, epoch, workspace, container, text)
+};
+
+struct HostLoad {
+    double cpu = 0;                       // share of all cores, 0..1
+    double memory = 0;                    // share in use, 0..1
+    double disk = 0;                      // share in use, 0..1
+    std::uint32_t containers = 0;
+    BERTH_FIELDS(HostLoad, cpu, memory, disk, containers)
+};
+
+/// Request `allocator.register`, at each start of the agent. The same (host, incarnation) may
+/// register again at any time; a new incarnation waits until the old one is confirmed gone.
+struct RegisterRequest {
+    HostId host;
+    HostIncarnation incarnation;
+    PoolName pool;
+    std::optional<LaunchId> launch;
+    std::string instance;                 // the provider's id; equals `host` unless foreign
+    std::string public_ip;
+    std::string private_ip;
+    std::uint32_t proxy_port = 0;
+    std::uint32_t slots = 0;
+    std::string version;
+    BERTH_FIELDS(RegisterRequest, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
+                 slots, version)
+};
+
+/// Request `allocator.heartbeat` (for the order in the answer) and observation `host.heartbeat` (for
+/// everyone else): every period, and at once when a slot changes.
+struct HostHeartbeat {
+    HostId host;
+    HostIncarnation incarnation;
+    Term term_seen;
+    HostLoad load;
+    std::vector<SlotReport> slots;
+    BERTH_FIELDS(HostHeartbeat, host, incarnation, term_seen, load, slots)
+};
+
+// ---- what a host is told
+
+BERTH_ENUM(Wanted, running, stopped)
+
+/// What one slot should hold. The host's whole duty is to make each slot match its order.
+struct LeaseOrder {
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    WorkspaceId workspace;
+    UserId user;
+    ProjectName project;
+    Wanted wanted = Wanted::running;
+    Instant expires_at;
+    std::optional<Instant> hold_until;
+    BERTH_FIELDS(LeaseOrder, slot, epoch, workspace, user, project, wanted, expires_at, hold_until)
+};
+
+/// Answer to a heartbeat or registration: every lease that this host holds, and nothing else. A
+/// bound slot without an order is stopped and wiped; an order without a container is started.
+struct HostOrders {
+    Term term;
+    Position position;
+    Admission admission = Admission::open;
+    Duration heartbeat_ms{15'000};
+    std::uint32_t standbys = 0;           // how many prepared slots to keep
+    std::vector<LeaseOrder> leases;
+    BERTH_FIELDS(HostOrders, term, position, admission, heartbeat_ms, standbys, leases)
+};
+
+struct BindCommand {                      // `host.bind`: start (prepare if need be) and bind
+    Term term;
+    LeaseOrder order;
+    BERTH_FIELDS(BindCommand, term, order)
+};
+struct BindReply {
+    ContainerId container;
+    std::string url;                      // the workspace's origin at this host's proxy
+    BERTH_FIELDS(BindReply, container, url)
+};
+struct StopCommand {                      // `host.stop`: remove and wipe; the home stays
+    Term term;
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    WorkspaceId workspace;
+    BERTH_FIELDS(StopCommand, term, slot, epoch, workspace)
+};
+struct StopReply {                        // stopped and wiped, at this epoch
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    BERTH_FIELDS(StopReply, slot, epoch)
+};
+struct LinkCommand {                      // `host.link`: mint a one-use link for the workspace's user
+    Term term;
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    WorkspaceId workspace;
+    BERTH_FIELDS(LinkCommand, term, slot, epoch, workspace)
+};
+struct LinkReply {
+    std::string url;
+    std::string link;
+    std::string token;
+    BERTH_FIELDS(LinkReply, url, link, token)
+};
+struct EraseCommand {                     // `host.erase`: delete the home of a workspace not bound here
+    Term term;
+    WorkspaceId workspace;
+    BERTH_FIELDS(EraseCommand, term, workspace)
+};
+struct EraseReply {
+    WorkspaceId workspace;
+    BERTH_FIELDS(EraseReply, workspace)
+};
+struct SealCommand {                      // `host.seal`: promise to take nothing new, for ever
+    Term term;
+    HostIncarnation incarnation;
+    BERTH_FIELDS(SealCommand, term, incarnation)
+};
+struct SealReply {
+    HostIncarnation incarnation;
+    std::uint32_t occupied = 0;           // slots that still hold a user's environment
+    BERTH_FIELDS(SealReply, incarnation, occupied)
+};
+
+// ---- what is asked of the allocator about hosts (operators, scaler, reaper)
+
+struct HostRef {                          // names one life of one machine, never a name alone (I13)
+    HostId host;
+    HostIncarnation incarnation;
+    BERTH_FIELDS(HostRef, host, incarnation)
+};
+struct CordonRequest {                    // `allocator.cordon`
+    HostRef host;
+    std::string why;
+    BERTH_FIELDS(CordonRequest, host, why)
+};
+struct UncordonRequest {                  // `allocator.uncordon`
+    HostRef host;
+    std::string why;
+    BERTH_FIELDS(UncordonRequest, host, why)
+};
+struct DrainRequest {                     // `allocator.drain`: seal, then a permit if nothing is leased
+    HostRef host;
+    std::string why;
+    BERTH_FIELDS(DrainRequest, host, why)
+};
+/// The right to end one incarnation, granted by the ledger at `position` in `term`. It dies with
+/// its term and is re-validated right before the provider is called (I16).
+struct Permit {
+    HostRef host;
+    Term term;
+    Position position;
+    BERTH_FIELDS(Permit, host, term, position)
+};
+struct PermitCheckRequest {               // `allocator.check_permit`
+    Permit permit;
+    BERTH_FIELDS(PermitCheckRequest, permit)
+};
+struct UnknownRequest {                   // `allocator.host_unknown`, from the reaper
+    HostRef host;
+    Instant last_heartbeat_at;
+    BERTH_FIELDS(UnknownRequest, host, last_heartbeat_at)
+};
+struct GoneRequest {                      // `allocator.host_gone`: the provider confirmed the end
+    HostRef host;
+    std::string evidence;
+    BERTH_FIELDS(GoneRequest, host, evidence)
+};
+
+// ---- facts
+
+struct HostRegistered {
+    HostId host;
+    HostIncarnation incarnation;
+    PoolName pool;
+    std::optional<LaunchId> launch;
+    std::string instance;
+    std::string public_ip;
+    std::string private_ip;
+    std::uint32_t proxy_port = 0;
+    std::uint32_t slots = 0;
+    BERTH_FIELDS(HostRegistered, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
+                 slots)
+};
+struct HostCordoned {
+    HostRef host;
+    BERTH_FIELDS(HostCordoned, host)
+};
+struct HostUncordoned {
+    HostRef host;
+    BERTH_FIELDS(HostUncordoned, host)
+};
+struct HostDrained {                      // sealed and without a lease at this position (I13)
+    HostRef host;
+    BERTH_FIELDS(HostDrained, host)
+};
+struct HostUnknown {
+    HostRef host;
+    Instant last_heartbeat_at;
+    BERTH_FIELDS(HostUnknown, host, last_heartbeat_at)
+};
+struct HostReturned {
+    HostRef host;
+    BERTH_FIELDS(HostReturned, host)
+};
+struct HostGone {
+    HostRef host;
+    BERTH_FIELDS(HostGone, host)
+};
+struct SlotQuarantined {                  // takes no lease until it is cleared
+    HostId host;
+    HostIncarnation incarnation;
+    std::uint32_t slot = 0;
+    std::string text;
+    BERTH_FIELDS(SlotQuarantined, host, incarnation, slot, text)
+};
+struct SlotCleared {
+    HostId host;
+    HostIncarnation incarnation;
+    std::uint32_t slot = 0;
+    BERTH_FIELDS(SlotCleared, host, incarnation, slot)
+};
+
+}  // namespace berth

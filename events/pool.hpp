@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pools, launches in flight, and what a provider was seen to have.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/reflect.hpp"
+#include "base/time.hpp"
+
+namespace berth {
+
+BERTH_ENUM(BufferUnit, slots, hosts)
+BERTH_ENUM(LaunchFailure, quota, capacity, permission, configuration, throttle, lost)
+
+/// Fact `pool.defined`, from [pool.<name>] of the configuration, when it differs from the last one.
+struct PoolDefined {
+    PoolName pool;
+    std::string provider = "local";
+    std::uint32_t slots_per_host = 20;
+    BufferUnit buffer_unit = BufferUnit::slots;
+    std::uint32_t buffer = 2;             // ready slots (or idle hosts) to keep
+    std::uint32_t hosts_min = 0;
+    std::uint32_t hosts_max = 10;
+    std::uint32_t standbys = 2;           // prepared environments per host
+    Duration ttl_ms{8 * 3'600'000};       // lease length when the claim names none
+    Duration ttl_max_ms{24 * 3'600'000};  // cap of every expiry, counted from now
+    Duration hold_max_ms{8 * 3'600'000};
+    Duration lifetime_max_ms{7LL * 24 * 3'600'000};
+    Duration idle_after_ms{15 * 60'000};
+    BERTH_FIELDS(PoolDefined, pool, provider, slots_per_host, buffer_unit, buffer, hosts_min, hosts_max, standbys,
+                 ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms, idle_after_ms)
+};
+
+struct LaunchRequest {                    // `allocator.launch`: the scaler asks before it launches (I31)
+    PoolName pool;
+    std::uint32_t count = 0;
+    std::string why;
+    std::vector<std::string> evidence;
+    BERTH_FIELDS(LaunchRequest, pool, count, why, evidence)
+};
+struct LaunchReply {
+    std::vector<LaunchId> launches;       // each is the provider's client token: launching twice is once
+    Instant deadline;
+    BERTH_FIELDS(LaunchReply, launches, deadline)
+};
+struct LaunchFailedRequest {              // `allocator.launch_failed`
+    LaunchId launch;
+    LaunchFailure failure = LaunchFailure::lost;
+    std::string text;
+    BERTH_FIELDS(LaunchFailedRequest, launch, failure, text)
+};
+struct LaunchStarted {
+    LaunchId launch;
+    PoolName pool;
+    Instant started_at;
+    Instant deadline;
+    BERTH_FIELDS(LaunchStarted, launch, pool, started_at, deadline)
+};
+struct LaunchFailed {
+    LaunchId launch;
+    PoolName pool;
+    LaunchFailure failure = LaunchFailure::lost;
+    std::string text;
+    BERTH_FIELDS(LaunchFailed, launch, pool, failure, text)
+};
+
+BERTH_ENUM(InstanceState, pending, running, stopping, stopped, terminating, terminated)
+
+struct Instance {
+    std::string instance;                 // the provider's id
+    HostIncarnation incarnation;          // empty when the provider cannot tell
+    std::optional<LaunchId> launch;
+    PoolName pool;
+    InstanceState state = InstanceState::pending;
+    Instant launched_at;
+    bool protected_from_scale_in = false;
+    BERTH_FIELDS(Instance, instance, incarnation, launch, pool, state, launched_at, protected_from_scale_in)
+};
+
+/// Observation `provider.snapshot`, every 10 s per provider. Only a complete listing may be read as
+/// "what is not here does not exist".
+struct ProviderSnapshot {
+    std::string provider;
+    Instant read_at;
+    bool complete = false;
+    std::vector<Instance> instances;
+    BERTH_FIELDS(ProviderSnapshot, provider, read_at, complete, instances)
+};
+
+struct TerminateOrphanRequest {           // `scaler.terminate_orphan`, from the reaper (I17)
+    std::string instance;
+    HostIncarnation incarnation;
+    std::vector<std::string> evidence;
+    BERTH_FIELDS(TerminateOrphanRequest, instance, incarnation, evidence)
+};
+
+}  // namespace berth

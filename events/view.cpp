@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "events/view.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/hash.hpp"
+#include "events/codec.hpp"
+
+namespace berth {
+
+namespace {
+
+constexpr std::uint64_t forget_every = 1024;  // positions between two sweeps of what may be forgotten
+
+// One overload per fact; `at_` and `position_` are those of the record.
+class Applier {
+public:
+    Applier(View& view, const FactRecord& record) : view_(view), at_(record.at), position_(record.position) {}
+
+    void operator()(const TookOver& fact) {
+        check(view_.ledger.empty() || view_.ledger == fact.ledger, "I4: a ledger keeps its id");
+        view_.ledger = fact.ledger;
+        view_.term = Term{position_.value};
+    }
+
+    void operator()(const PoolDefined& fact) { view_.pools[fact.pool] = fact; }
+
+    // ---- claims
+
+    void operator()(const ClaimAccepted& fact) {
+        check(!view_.claims.contains(fact.claim), "I6: a claim is accepted once");
+        view_.claims[fact.claim] = ClaimView{.asked = fact};
+        view_.index.by_key[{fact.principal, fact.key}] = fact.claim;
+    }
+
+    void operator()(const ClaimGranted& fact) {
+        auto& claim = open_claim(fact.claim);
+        claim.state = ClaimState::granted;
+        claim.workspace = fact.workspace;
+        claim.host = fact.host;
+        claim.epoch = fact.epoch;
+        claim.url = fact.url;
+        claim.lease_expires_at = fact.lease_expires_at;
+        claim.ended_at = at_;
+    }
+
+    void operator()(const ClaimDenied& fact) {
+        auto& claim = open_claim(fact.claim);
+        claim.state = fact.state;
+        claim.kind = fact.kind;
+        claim.text = fact.text;
+        claim.ended_at = at_;
+    }
+
+    // ---- leases and workspaces
+
+    void operator()(const LeaseGranted& fact) {
+        auto& host = host_at(fact.host, fact.incarnation);
+        check(host.liveness == Liveness::live && host.admission == Admission::open,
+              "I14: no grant on a host that is not live and open");
+        auto& slot = slot_at(host, fact.slot);
+        check(slot.use == SlotUse::free, "I1: a slot has at most one lease");
+        check(fact.epoch > slot.epoch, "I3: epochs of a slot only grow");
+        auto& workspace = view_.workspaces[fact.workspace];
+        check(!workspace.leased && (workspace.workspace.empty() || workspace.state == WorkspaceState::stopped),
+              "I1: a workspace has at most one lease");
+        slot = SlotView{.use = SlotUse::leased, .epoch = fact.epoch, .workspace = fact.workspace};
+        const bool returning = !workspace.workspace.empty();
+        workspace = WorkspaceView{.workspace = fact.workspace, .user = fact.user, .project = fact.project,
+                                  .pool = fact.pool, .state = WorkspaceState::starting, .host = fact.host,
+                                  .incarnation = fact.incarnation, .slot = fact.slot, .epoch = fact.epoch,
+                                  .leased = true, .claim = fact.claim,
+                                  .created_at = returning ? workspace.created_at : at_, .granted_at = at_,
+                                  .changed_at = at_, .expires_at = fact.expires_at};
+        view_.index.by_owner[{fact.user, fact.project}] = fact.workspace;
+        if (fact.claim) {
+            auto& claim = open_claim(*fact.claim);
+            claim.state = ClaimState::starting;
+            claim.workspace = fact.workspace;
+            claim.host = fact.host;
+            claim.epoch = fact.epoch;
+        }
+    }
+
+    void operator()(const WorkspaceStarted& fact) {
+        auto& workspace = leased_at(fact.workspace, fact.epoch);
+        set_state(workspace, WorkspaceState::active);
+        workspace.container = fact.container;
+        workspace.url = fact.url;
+        view_.hosts[fact.host].failures = 0;
+    }
+
+    void operator()(const WorkspaceFailed& fact) {
+        auto& workspace = leased_at(fact.workspace, fact.epoch);
+        stop_slot(workspace);
+        set_state(workspace, WorkspaceState::stopping);
+        ++view_.hosts[fact.host].failures;
+        if (!workspace.claim) return;
+        if (const auto at = view_.claims.find(*workspace.claim); at != view_.claims.end() && at->second.open()) {
+            at->second.state = ClaimState::waiting;
+            ++at->second.tries;
+        }
+    }
+
+    void operator()(const WorkspaceStopping& fact) {
+        auto& workspace = leased_at(fact.workspace, fact.epoch);
+        stop_slot(workspace);
+        set_state(workspace, WorkspaceState::stopping);
+    }
+
+    void operator()(const WorkspaceStopped& fact) {
+        auto& host = host_at(fact.host, fact.incarnation);
+        auto& slot = slot_at(host, fact.slot);
+        check(slot.epoch == fact.epoch && slot.workspace == fact.workspace, "I10: freed at the epoch that held it");
+        if (slot.use != SlotUse::quarantined) slot.use = SlotUse::free;
+        slot.workspace = {};
+        auto& workspace = leased_at(fact.workspace, fact.epoch);
+        if (workspace.state != WorkspaceState::destroying) set_state(workspace, WorkspaceState::stopped);
+        workspace.leased = false;
+        workspace.claim.reset();
+        workspace.container = {};
+        workspace.idle_stop_at.reset();
+        workspace.hold_until.reset();
+    }
+
+    void operator()(const WorkspaceDestroying& fact) {
+        auto& workspace = workspace_at(fact.workspace);
+        if (workspace.leased) stop_slot(workspace);
+        set_state(workspace, WorkspaceState::destroying);
+    }
+
+    void operator()(const WorkspaceDestroyed& fact) {
+        auto& workspace = workspace_at(fact.workspace);
+        check(workspace.state == WorkspaceState::destroying, "a workspace is destroyed after it was destroying");
+        set_state(workspace, WorkspaceState::destroyed);
+        view_.index.by_owner.erase({workspace.user, workspace.project});
+    }
+
+    void operator()(const LeaseExtended& fact) {
+        auto& workspace = leased_at(fact.workspace, fact.epoch);
+        check(fact.expires_at >= workspace.expires_at, "an extension never shortens a lease");
+        workspace.expires_at = fact.expires_at;
+    }
+    void operator()(const WorkspaceHeld& fact) { leased_at(fact.workspace, fact.epoch).hold_until = fact.until; }
+    void operator()(const IdleNoted& fact) { leased_at(fact.workspace, fact.epoch).idle_stop_at = fact.stop_at; }
+    void operator()(const StopObjected& fact) { leased_at(fact.workspace, fact.epoch).idle_stop_at.reset(); }
+
+    // ---- hosts
+
+    void operator()(const HostRegistered& fact) {
+        auto& host = view_.hosts[fact.host];
+        if (host.incarnation != fact.incarnation) {
+            check(host.idle(), "I10: a new incarnation only when the old one holds no lease");
+            host.slots.resize(std::max<std::size_t>(host.slots.size(), fact.slots));
+            for (auto& slot : host.slots) slot = SlotView{.epoch = slot.epoch};
+            host.liveness = Liveness::live;
+            host.admission = Admission::open;
+            host.registered_at = host.changed_at = at_;
+            host.drained_at = {};
+            host.failures = 0;
+        }
+        host.host = fact.host;
+        host.incarnation = fact.incarnation;
+        host.pool = fact.pool;
+        host.instance = fact.instance;
+        host.public_ip = fact.public_ip;
+        host.private_ip = fact.private_ip;
+        host.proxy_port = fact.proxy_port;
+        if (host.slots.size() < fact.slots) host.slots.resize(fact.slots);
+        if (fact.launch) view_.launches.erase(*fact.launch);
+    }
+
+    void operator()(const HostCordoned& fact) { admit(fact.host, Admission::cordoned); }
+    void operator()(const HostUncordoned& fact) { admit(fact.host, Admission::open); }
+    void operator()(const HostDrained& fact) {
+        check(host_at(fact.host.host, fact.host.incarnation).idle(), "I13: drained means no non-free slot");
+        admit(fact.host, Admission::draining).drained_at = position_;
+    }
+    void operator()(const HostUnknown& fact) { set_liveness(fact.host, Liveness::unknown); }
+    void operator()(const HostReturned& fact) { set_liveness(fact.host, Liveness::live); }
+    void operator()(const HostGone& fact) { set_liveness(fact.host, Liveness::gone); }
+
+    void operator()(const SlotQuarantined& fact) {
+        slot_at(host_at(fact.host, fact.incarnation), fact.slot).use = SlotUse::quarantined;
+    }
+    void operator()(const SlotCleared& fact) {
+        auto& slot = slot_at(host_at(fact.host, fact.incarnation), fact.slot);
+        check(slot.use == SlotUse::quarantined, "only a quarantined slot is cleared");
+        slot.use = slot.workspace.empty() ? SlotUse::free : SlotUse::stopping;
+    }
+
+    void operator()(const LaunchStarted& fact) { view_.launches[fact.launch] = fact; }
+    void operator()(const LaunchFailed& fact) { view_.launches.erase(fact.launch); }
+
+private:
+    ClaimView& open_claim(const ClaimId& id) {
+        const auto at = view_.claims.find(id);
+        check(at != view_.claims.end() && at->second.open(), "I7: only an open claim goes on");
+        return at->second;
+    }
+    HostView& host_at(const HostId& id, const HostIncarnation& incarnation) {
+        const auto at = view_.hosts.find(id);
+        check(at != view_.hosts.end() && at->second.incarnation == incarnation,
+              "a fact about a host names its present incarnation");
+        return at->second;
+    }
+    SlotView& slot_at(HostView& host, std::uint32_t slot) {
+        check(slot < host.slots.size(), "a slot lies within its host");
+        return host.slots[slot];
+    }
+    WorkspaceView& workspace_at(const WorkspaceId& id) {
+        const auto at = view_.workspaces.find(id);
+        check(at != view_.workspaces.end(), "a fact about a workspace names one that exists");
+        return at->second;
+    }
+    WorkspaceView& leased_at(const WorkspaceId& id, Epoch epoch) {
+        auto& workspace = workspace_at(id);
+        check(workspace.epoch == epoch, "a fact about a lease names its present epoch");
+        return workspace;
+    }
+    void set_state(WorkspaceView& workspace, WorkspaceState state) {
+        workspace.state = state;
+        workspace.changed_at = at_;
+    }
+    void stop_slot(const WorkspaceView& workspace) {
+        auto& slot = slot_at(host_at(workspace.host, workspace.incarnation), workspace.slot);
+        if (slot.use == SlotUse::leased) slot.use = SlotUse::stopping;
+    }
+    HostView& admit(const HostRef& ref, Admission admission) {
+        auto& host = host_at(ref.host, ref.incarnation);
+        check(host.admission != Admission::draining || admission == Admission::draining, "a seal is for ever");
+        host.admission = admission;
+        host.changed_at = at_;
+        return host;
+    }
+    void set_liveness(const HostRef& ref, Liveness liveness) {
+        auto& host = host_at(ref.host, ref.incarnation);
+        check(host.liveness != Liveness::gone, "a host that is gone does not return in that incarnation");
+        host.liveness = liveness;
+        host.changed_at = at_;
+    }
+
+    View& view_;
+    Instant at_;
+    Position position_;
+};
+
+void forget_old(View& view, Instant now) {
+    std::erase_if(view.claims, [&](const auto& entry) {
+        const auto& claim = entry.second;
+        if (claim.open() || claim.ended_at + claim_memory > now) return false;
+        view.index.by_key.erase({claim.asked.principal, claim.asked.key});
+        return true;
+    });
+    std::erase_if(view.workspaces, [&](const auto& entry) {
+        return entry.second.state == WorkspaceState::destroyed && entry.second.changed_at + claim_memory <= now;
+    });
+}
+
+}  // namespace
+
+std::uint32_t HostView::count(SlotUse use) const {
+    std::uint32_t found = 0;
+    for (const auto& slot : slots) found += slot.use == use ? 1 : 0;
+    return found;
+}
+
+const WorkspaceView* View::workspace_of(const UserId& user, const ProjectName& project) const {
+    const auto at = index.by_owner.find({user, project});
+    return at == index.by_owner.end() ? nullptr : &workspaces.at(at->second);
+}
+
+const ClaimView* View::claim_of(const Principal& principal, const IdempotencyKey& key) const {
+    const auto at = index.by_key.find({principal, key});
+    return at == index.by_key.end() ? nullptr : &claims.at(at->second);
+}
+
+const HostView* View::host_of(const HostRef& ref) const {
+    const auto at = hosts.find(ref.host);
+    return at == hosts.end() || at->second.incarnation != ref.incarnation ? nullptr : &at->second;
+}
+
+void View::reindex() {
+    index = {};
+    for (const auto& [id, workspace] : workspaces) {
+        if (workspace.state != WorkspaceState::destroyed) {
+            index.by_owner[{workspace.user, workspace.project}] = id;
+        }
+    }
+    for (const auto& [id, claim] : claims) index.by_key[{claim.asked.principal, claim.asked.key}] = id;
+}
+
+void apply(View& view, const FactRecord& record) {
+    check(record.position.value == view.position.value + 1, "facts are applied in order, without a gap");
+    std::visit(Applier{view, record}, record.fact);
+    view.position = record.position;
+    if (record.position.value % forget_every == 0) forget_old(view, record.at);
+}
+
+std::uint64_t state_hash(const View& view) { return hash_of(encode(view)); }
+
+}  // namespace berth

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger folded into a picture: what each fact means, written once. The allocator decides on
+// it, snapshots are it, reaper, scaler and gateway follow it, and `--at` folds it up to a position.
+// apply() is pure and refuses nothing: it checks (aborts on) facts that break an invariant.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "events/ledger.hpp"
+
+namespace berth {
+
+BERTH_ENUM(SlotUse, free, leased, stopping, quarantined)
+
+struct SlotView {
+    SlotUse use = SlotUse::free;
+    Epoch epoch;                          // highest ever granted; never goes down (I3)
+    WorkspaceId workspace;                // of the lease, while leased or stopping
+    BERTH_FIELDS(SlotView, use, epoch, workspace)
+};
+
+struct HostView {
+    HostId host;
+    HostIncarnation incarnation;
+    PoolName pool;
+    std::string instance;
+    std::string public_ip;
+    std::string private_ip;
+    std::uint32_t proxy_port = 0;
+    Liveness liveness = Liveness::live;
+    Admission admission = Admission::open;
+    Instant registered_at;
+    Instant changed_at;                   // of liveness or admission
+    Position drained_at;                  // of its host.drained; 0 = none
+    std::uint32_t failures = 0;           // starts that failed since the last that worked
+    std::vector<SlotView> slots;
+    BERTH_FIELDS(HostView, host, incarnation, pool, instance, public_ip, private_ip, proxy_port, liveness,
+                 admission, registered_at, changed_at, drained_at, failures, slots)
+
+    std::uint32_t count(SlotUse use) const;
+    bool idle() const { return count(SlotUse::leased) + count(SlotUse::stopping) == 0; }
+};
+
+struct WorkspaceView {
+    WorkspaceId workspace;
+    UserId user;
+    ProjectName project;
+    PoolName pool;
+    WorkspaceState state = WorkspaceState::starting;
+    HostId host;                          // of the lease; the last one when there is none
+    HostIncarnation incarnation;
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    bool leased = false;                  // its slot is not free yet
+    std::optional<ClaimId> claim;         // that the present lease was granted for
+    ContainerId container;
+    std::string url;
+    Instant created_at;
+    Instant granted_at;                   // of the present lease
+    Instant changed_at;                   // of state
+    Instant expires_at;
+    std::optional<Instant> hold_until;
+    std::optional<Instant> idle_stop_at;  // an open intent to stop
+    BERTH_FIELDS(WorkspaceView, workspace, user, project, pool, state, host, incarnation, slot, epoch, leased,
+                 claim, container, url, created_at, granted_at, changed_at, expires_at, hold_until, idle_stop_at)
+};
+
+struct ClaimView {
+    ClaimAccepted asked;
+    ClaimState state = ClaimState::waiting;
+    WorkspaceId workspace;                // once it has one
+    HostId host;
+    Epoch epoch;
+    std::string url;
+    Instant lease_expires_at;
+    ErrorKind kind = ErrorKind::internal; // of a denial
+    std::string text;
+    std::uint32_t tries = 0;              // starts that failed for it
+    Instant ended_at;                     // 1970 while it is open
+    BERTH_FIELDS(ClaimView, asked, state, workspace, host, epoch, url, lease_expires_at, kind, text, tries, ended_at)
+
+    bool open() const { return state == ClaimState::waiting || state == ClaimState::starting; }
+};
+
+struct View {
+    std::string ledger;
+    Term term;
+    Position position;
+    std::map<PoolName, PoolDefined> pools;
+    std::map<HostId, HostView> hosts;
+    std::map<WorkspaceId, WorkspaceView> workspaces;
+    std::map<ClaimId, ClaimView> claims;  // ended ones are kept for claim_memory
+    std::map<LaunchId, LaunchStarted> launches;
+    BERTH_FIELDS(View, ledger, term, position, pools, hosts, workspaces, claims, launches)
+
+    const WorkspaceView* workspace_of(const UserId& user, const ProjectName& project) const;
+    const ClaimView* claim_of(const Principal& principal, const IdempotencyKey& key) const;
+    const HostView* host_of(const HostRef& ref) const;  // null unless this very incarnation
+
+    // Look-ups derived from the maps above; not part of what is stored. reindex() after decoding.
+    struct Index {
+        std::map<std::pair<UserId, ProjectName>, WorkspaceId> by_owner;
+        std::map<std::pair<Principal, IdempotencyKey>, ClaimId> by_key;
+        bool operator==(const Index&) const = default;
+    } index;
+    void reindex();
+};
+
+/// Ended claims and destroyed workspaces are forgotten this long after their end (I6: ≥ 24 h).
+inline constexpr Duration claim_memory{48 * 3'600'000LL};
+
+/// record.position must be view.position + 1.
+void apply(View& view, const FactRecord& record);
+
+/// The same on every build flavour (I19).
+std::uint64_t state_hash(const View& view);
+
+}  // namespace berth
