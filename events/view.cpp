@@ -16,7 +16,8 @@ constexpr std::uint64_t forget_every = 1024;  // positions between two sweeps of
 // One overload per fact; `at_` and `position_` are those of the record.
 class Applier {
 public:
-    Applier(View& view, const FactRecord& record) : view_(view), at_(record.at), position_(record.position) {}
+    Applier(View& view, const FactRecord& record)
+        : view_(view), at_(record.at), position_(record.position), actor_(record.reason.actor()) {}
 
     void operator()(const TookOver& fact) {
         check(view_.ledger.empty() || view_.ledger == fact.ledger, "I4: a ledger keeps its id");
@@ -95,7 +96,9 @@ public:
         auto& workspace = leased_at(fact.workspace, fact.epoch);
         stop_slot(workspace);
         set_state(workspace, WorkspaceState::stopping);
-        ++view_.hosts[fact.host].failures;
+        auto& host = host_at(fact.host, workspace.incarnation);
+        ++host.failures;
+        host.failed_at = at_;
         if (!workspace.claim) return;
         if (const auto at = view_.claims.find(*workspace.claim); at != view_.claims.end() && at->second.open()) {
             at->second.state = ClaimState::waiting;
@@ -156,6 +159,7 @@ public:
             for (auto& slot : host.slots) slot = SlotView{.epoch = slot.epoch};
             host.liveness = Liveness::live;
             host.admission = Admission::open;
+            host.cordoned_by.reset();
             host.registered_at = host.changed_at = at_;
             host.drained_at = {};
             host.failures = 0;
@@ -171,8 +175,8 @@ public:
         if (fact.launch) view_.launches.erase(*fact.launch);
     }
 
-    void operator()(const HostCordoned& fact) { admit(fact.host, Admission::cordoned); }
-    void operator()(const HostUncordoned& fact) { admit(fact.host, Admission::open); }
+    void operator()(const HostCordoned& fact) { admit(fact.host, Admission::cordoned).cordoned_by = actor_; }
+    void operator()(const HostUncordoned& fact) { admit(fact.host, Admission::open).cordoned_by.reset(); }
     void operator()(const HostDrained& fact) {
         check(host_at(fact.host.host, fact.host.incarnation).idle(), "I13: drained means no non-free slot");
         admit(fact.host, Admission::draining).drained_at = position_;
@@ -244,6 +248,7 @@ private:
     View& view_;
     Instant at_;
     Position position_;
+    const std::string& actor_;
 };
 
 void forget_old(View& view, Instant now) {
@@ -255,6 +260,10 @@ void forget_old(View& view, Instant now) {
     });
     std::erase_if(view.workspaces, [&](const auto& entry) {
         return entry.second.state == WorkspaceState::destroyed && entry.second.changed_at + claim_memory <= now;
+    });
+    std::erase_if(view.hosts, [&](const auto& entry) {
+        const auto& host = entry.second;
+        return host.liveness == Liveness::gone && host.idle() && host.changed_at + claim_memory <= now;
     });
 }
 

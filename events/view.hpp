@@ -36,11 +36,14 @@ struct HostView {
     Admission admission = Admission::open;
     Instant registered_at;
     Instant changed_at;                   // of liveness or admission
+    std::optional<std::string> cordoned_by;  // actor of the last cordon, until it is undone
     Position drained_at;                  // of its host.drained; 0 = none
     std::uint32_t failures = 0;           // starts that failed since the last that worked
+    Instant failed_at;                    // of the last one
     std::vector<SlotView> slots;
     BERTH_FIELDS(HostView, host, incarnation, pool, instance, public_ip, private_ip, proxy_port, liveness,
-                 admission, registered_at, changed_at, drained_at, failures, slots)
+                 admission, registered_at, changed_at, cordoned_by, drained_at, failures,
+                 failed_at, slots)
 
     std::uint32_t count(SlotUse use) const;
     bool idle() const { return count(SlotUse::leased) + count(SlotUse::stopping) == 0; }
