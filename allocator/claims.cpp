@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// Claims: accepted once per (principal, key), waiting in order, ended by their deadline (I6, I7, I11).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "allocator/placement.hpp"
+#include "allocator/turn.hpp"
+#include "base/check.hpp"
+#include "base/hash.hpp"
+
+namespace berth::allocator {
+
+namespace {
+
+constexpr std::size_t key_bytes_max = 128;
+
+Principal principal_of(Role role, const std::string& sender, const std::optional<Principal>& named) {
+    return role == Role::gateway && named ? *named : Principal{sender};
+}
+
+std::string body_hash(const ClaimRequest& request) {
+    return to_hex(hash_of(fmt::format("{}\n{}\n{}\n{}", request.user.value, request.project.value,
+                                      request.pool ? request.pool->value : "",
+                                      request.ttl_ms ? request.ttl_ms->count() : -1)));
+}
+
+Result<void> check_request(const ClaimRequest& request) {
+    TRY(check_name("user", request.user.value));
+    TRY(check_name("project", request.project.value));
+    if (request.key.empty() || request.key.value.size() > key_bytes_max) {
+        return fail(ErrorKind::invalid, "a claim needs an idempotency key of 1 to {} bytes", key_bytes_max);
+    }
+    if (request.ttl_ms && request.ttl_ms->count() == 0) return fail(ErrorKind::invalid, "ttl_ms must be above zero");
+    return {};
+}
+
+Result<PoolDefined> pool_for(const View& view, const std::optional<PoolName>& asked) {
+    if (asked) {
+        const auto at = view.pools.find(*asked);
+        if (at != view.pools.end()) return at->second;
+        return fail(ErrorKind::not_found, "there is no pool '{}'; see `berth pools`", asked->value);
+    }
+    if (view.pools.size() == 1) return view.pools.begin()->second;
+    if (const auto at = view.pools.find(PoolName{"default"}); at != view.pools.end()) return at->second;
+    return fail(ErrorKind::invalid, "name a pool: there are {} and none is called 'default'", view.pools.size());
+}
+
+WorkspaceId new_workspace_id(const State& state, std::uint64_t position) {
+    const auto mixed = hash_of(fmt::format("{}/{}", state.view.ledger, position));
+    return {fmt::format("w{}-{}", position, to_hex(mixed).substr(0, 8))};
+}
+
+// The answer for a claim that has ended, or the caller's place among those who wait for it.
+void answer_or_join(Turn& turn, const ClaimView& claim, std::optional<CallerId> caller) {
+    if (!caller) return;
+    if (claim.open()) {
+        auto& callers = turn.state.callers[claim.asked.claim];
+        if (callers.size() >= turn.state.policy.callers_per_claim_max) {
+            return turn.refuse(caller, {ErrorKind::limit, "too many callers wait for this claim already"});
+        }
+        callers.push_back(*caller);
+    } else if (claim.state == ClaimState::granted) {
+        const auto at = turn.state.view.workspaces.find(claim.workspace);
+        const bool opens = at != turn.state.view.workspaces.end() && at->second.state == WorkspaceState::active &&
+                           at->second.epoch == claim.epoch;
+        if (opens) return ask_link(turn, at->second, caller, claim.asked.claim);
+        turn.reply(caller, claim_reply(turn.state, claim));  // the outcome stands; there is nothing to open
+    } else {
+        turn.refuse(caller, {claim.kind, claim.text});
+    }
+}
+
+void grant_claim(Turn& turn, const ClaimId& id, const WorkspaceView& workspace, std::string why) {
+    const auto& claim = turn.state.view.claims.at(id);
+    turn.record(ClaimGranted{.claim = id, .key = claim.asked.key, .workspace = workspace.workspace,
+                             .host = workspace.host, .epoch = workspace.epoch, .url = workspace.url,
+                             .lease_expires_at = workspace.expires_at},
+                std::move(why));
+    const auto waiting = turn.state.callers.extract(id);
+    if (waiting.empty()) return;
+    for (const auto caller : waiting.mapped()) ask_link(turn, workspace, caller, id);
+}
+
+void lease(Turn& turn, const ClaimView& claim, const WorkspaceView* before, const Placement& placement) {
+    const auto& state = turn.state;
+    const auto& host = state.view.hosts.at(placement.host);
+    const auto id = claim.asked.claim;
+    LeaseGranted fact{.workspace = before ? before->workspace : new_workspace_id(state, turn.next_position()),
+                      .user = claim.asked.user, .project = claim.asked.project, .pool = claim.asked.pool, .claim = id,
+                      .host = host.host, .incarnation = host.incarnation, .slot = placement.slot,
+                      .epoch = Epoch{host.slots[placement.slot].epoch.value + 1},
+                      .expires_at = turn.now + claim.asked.ttl_ms};
+    const auto workspace = fact.workspace;
+    turn.record(std::move(fact), fmt::format("claim {} of {} gets slot {} of {}", id.value, claim.asked.user.value,
+                                             placement.slot, placement.host.value), placement.evidence);
+    drive(turn, workspace);
+}
+
+enum class Placed { yes, no_capacity, follows };
+
+Placed try_place(Turn& turn, const ClaimId& id, std::vector<std::string>& why_not) {
+    const auto& claim = turn.state.view.claims.at(id);
+    const auto* workspace = turn.state.view.workspace_of(claim.asked.user, claim.asked.project);
+    if (workspace && workspace->state == WorkspaceState::active) {
+        grant_claim(turn, id, *workspace, "this user's workspace for the project runs already");
+        return Placed::yes;
+    }
+    if (workspace && workspace->state != WorkspaceState::stopped) {
+        turn.state.followers[{claim.asked.user, claim.asked.project}].insert(id);
+        return Placed::follows;
+    }
+    const auto placement =
+        find_slot(turn.state, {claim.asked.pool, workspace ? std::optional{workspace->host} : std::nullopt}, turn.now, why_not);
+    if (!placement) return Placed::no_capacity;
+    if (auto queue = turn.state.queue.find(claim.asked.pool); queue != turn.state.queue.end()) {
+        queue->second.erase(order_of(id));
+    }
+    turn.state.followers[{claim.asked.user, claim.asked.project}].insert(id);
+    lease(turn, claim, workspace, *placement);
+    return Placed::yes;
+}
+
+ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint32_t place) {
+    ClaimProgress progress{.claim = claim.asked.claim, .key = claim.asked.key, .state = claim.state, .place = place,
+                           .phase = "queued", .since = claim.asked.accepted_at};
+    if (claim.state == ClaimState::starting) {
+        progress.phase = fmt::format("starting on {}", claim.host.value);
+        return progress;
+    }
+    std::uint32_t booting = 0;
+    for (const auto& [id, launch] : state.view.launches) booting += launch.pool == claim.asked.pool ? 1 : 0;
+    if (booting > 0) progress.phase = fmt::format("queued; {} host{} booting", booting, booting == 1 ? "" : "s");
+    if (const auto at = state.blocked_by.find(claim.asked.pool); at != state.blocked_by.end()) {
+        progress.blocked_by = at->second;
+    }
+    return progress;
+}
+
+}  // namespace
+
+void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked) {
+    auto& state = turn.state;
+    const auto& request = asked.body;
+    if (const auto checked = check_request(request); !checked) return turn.refuse(asked.caller, checked.error());
+    const auto principal = principal_of(asked.role, asked.sender, request.principal);
+    turn.actor = principal.value;
+    if (const auto* known = state.view.claim_of(principal, request.key)) {
+        if (known->asked.body_hash != body_hash(request)) {
+            return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format(
+                "key '{}' was used for another request; use a new key, or send the same body", request.key.value)});
+        }
+        return answer_or_join(turn, *known, asked.caller);
+    }
+    if (state.storage_low) {
+        return turn.refuse(asked.caller, {ErrorKind::unavailable, "the ledger's disk is full; free some space. Releases still work"});
+    }
+    if (state.claim_deadlines.size() >= state.policy.claims_open_max) {
+        return turn.refuse(asked.caller, {ErrorKind::limit, fmt::format("{} claims wait already", state.policy.claims_open_max)});
+    }
+    const auto pool = pool_for(state.view, request.pool);
+    if (!pool) return turn.refuse(asked.caller, pool.error());
+
+    const bool waits = !request.wait_ms || request.wait_ms->count() > 0;
+    const auto wait = waits ? std::min(request.wait_ms.value_or(state.policy.claim_wait), state.policy.claim_wait_max)
+                            : state.policy.claim_wait;
+    const ClaimId id{fmt::format("c-{}", turn.next_position())};
+    turn.record(ClaimAccepted{.claim = id, .key = request.key, .principal = principal, .body_hash = body_hash(request),
+                              .user = request.user, .project = request.project, .pool = pool->pool,
+                              .ttl_ms = std::min(request.ttl_ms.value_or(pool->ttl_ms), pool->ttl_max_ms),
+                              .accepted_at = turn.now, .deadline = turn.now + wait},
+                fmt::format("{} asked for {} of {}", principal.value, request.project.value, request.user.value));
+    if (asked.caller) state.callers[id].push_back(*asked.caller);
+    turn.actor = "allocator";
+
+    std::vector<std::string> why_not;
+    const auto& queue = state.queue[pool->pool];
+    const auto* owned = state.view.workspace_of(request.user, request.project);
+    const bool in_line = queue.empty() || (owned && owned->leased);
+    if (in_line && try_place(turn, id, why_not) != Placed::no_capacity) return;
+    if (!waits) {
+        if (why_not.empty()) why_not.push_back(fmt::format("{} claims wait before it", queue.size()));
+        return end_claim(turn, id, ClaimState::denied, ErrorKind::no_capacity,
+                         fmt::format("no slot is free in pool {}: {}", pool->pool.value, why_not.front()));
+    }
+    state.queue[pool->pool][order_of(id)] = id;
+    const auto place = static_cast<std::uint32_t>(state.queue[pool->pool].size());
+    turn.out.progress.push_back(progress_of(state, state.view.claims.at(id), place));
+}
+
+void ask_outcome(Turn& turn, const Asked<ClaimOutcomeRequest>& asked) {
+    const auto principal = principal_of(asked.role, asked.sender, asked.body.principal);
+    const auto* claim = turn.state.view.claim_of(principal, asked.body.key);
+    if (!claim) {
+        return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format(
+            "no claim with key '{}' by {}; it was never accepted or ended over 48 h ago", asked.body.key.value, principal.value)});
+    }
+    if (claim->open()) return turn.reply(asked.caller, claim_reply(turn.state, *claim));
+    answer_or_join(turn, *claim, asked.caller);
+}
+
+void place(Turn& turn, const ClaimId& id) {
+    const auto& claim = turn.state.view.claims.at(id);
+    std::vector<std::string> why_not;
+    if (try_place(turn, id, why_not) == Placed::no_capacity) turn.state.queue[claim.asked.pool][order_of(id)] = id;
+}
+
+void serve_queues(Turn& turn) {
+    for (auto& [pool, queue] : turn.state.queue) {
+        while (!queue.empty()) {
+            const auto id = queue.begin()->second;
+            std::vector<std::string> why_not;
+            const auto placed = try_place(turn, id, why_not);
+            if (placed == Placed::no_capacity) break;
+            queue.erase(order_of(id));
+        }
+    }
+}
+
+void resume_claims(Turn& turn) {
+    std::vector<ClaimId> returning;
+    for (const auto& [pool, queue] : turn.state.queue) {
+        for (const auto& [order, id] : queue) {
+            const auto& asked = turn.state.view.claims.at(id).asked;
+            const auto* owned = turn.state.view.workspace_of(asked.user, asked.project);
+            if (owned && owned->leased) returning.push_back(id);
+        }
+    }
+    for (const auto& id : returning) {
+        turn.state.queue[turn.state.view.claims.at(id).asked.pool].erase(order_of(id));
+        place(turn, id);
+    }
+}
+
+void serve_followers(Turn& turn, const WorkspaceId& id) {
+    const auto& workspace = turn.state.view.workspaces.at(id);
+    const auto group = turn.state.followers.find({workspace.user, workspace.project});
+    if (group == turn.state.followers.end()) return;
+    const auto waiting = group->second;  // a copy: granting changes the set
+    for (const auto& claim : waiting) {
+        if (workspace.state == WorkspaceState::active) {
+            grant_claim(turn, claim, workspace, "its workspace is ready");
+        } else if (workspace.state == WorkspaceState::stopped || workspace.state == WorkspaceState::destroyed) {
+            turn.state.followers.erase({workspace.user, workspace.project});
+            for (const auto& each : waiting) place(turn, each);
+            return;
+        }
+    }
+}
+
+void end_claim(Turn& turn, const ClaimId& id, ClaimState state, ErrorKind kind, std::string text) {
+    const auto& claim = turn.state.view.claims.at(id);
+    turn.record(ClaimDenied{.claim = id, .key = claim.asked.key, .state = state, .kind = kind, .text = text}, text);
+    const auto waiting = turn.state.callers.extract(id);
+    if (waiting.empty()) return;
+    for (const auto caller : waiting.mapped()) turn.refuse(caller, {kind, text});
+}
+
+void expire_claims(Turn& turn) {
+    auto& deadlines = turn.state.claim_deadlines;
+    while (!deadlines.empty() && deadlines.begin()->first <= turn.now) {
+        const auto id = deadlines.begin()->second;
+        const auto& claim = turn.state.view.claims.at(id);
+        const auto waited = to_text(turn.now - claim.asked.accepted_at);
+        const bool starting = claim.state == ClaimState::starting;
+        const auto blocked = turn.state.blocked_by.find(claim.asked.pool);
+        end_claim(turn, id, ClaimState::expired, starting ? ErrorKind::timeout : ErrorKind::no_capacity,
+                  starting ? fmt::format("its workspace did not start on {} within {}", claim.host.value, waited)
+                           : fmt::format("no slot became free in pool {} within {}{}", claim.asked.pool.value, waited,
+                                         blocked == turn.state.blocked_by.end() ? "" : ": " + blocked->second));
+    }
+}
+
+void tell_progress(Turn& turn) {
+    auto& state = turn.state;
+    if (turn.now < state.next_progress) return;
+    state.next_progress = turn.now + state.policy.progress_every;
+    std::uint32_t told = 0;
+    for (const auto& [pool, queue] : state.queue) {
+        std::uint32_t place = 0;
+        for (const auto& [order, id] : queue) {
+            if (++told > state.policy.progress_claims_max) return;
+            turn.out.progress.push_back(progress_of(state, state.view.claims.at(id), ++place));
+        }
+    }
+}
+
+ClaimReply claim_reply(const State& state, const ClaimView& claim) {
+    ClaimReply reply{.claim = claim.asked.claim, .key = claim.asked.key, .state = claim.state,
+                     .workspace = claim.workspace, .user = claim.asked.user, .project = claim.asked.project,
+                     .host = claim.host, .url = claim.url, .epoch = claim.epoch, .lease_expires_at = claim.lease_expires_at};
+    if (const auto host = state.view.hosts.find(claim.host); host != state.view.hosts.end()) {
+        reply.instance = host->second.instance;
+        reply.ip = host->second.public_ip;
+        reply.port = host->second.proxy_port;
+    }
+    const auto workspace = state.view.workspaces.find(claim.workspace);
+    if (workspace != state.view.workspaces.end() && workspace->second.epoch == claim.epoch) {
+        reply.lease_expires_at = workspace->second.expires_at;
+    }
+    return reply;
+}
+
+}  // namespace berth::allocator

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// What hosts say of themselves, and what is decided about their lives (I10, I14, I15).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "allocator/turn.hpp"
+
+namespace berth::allocator {
+
+namespace {
+
+constexpr std::size_t label_bytes_max = 64;
+
+bool is_label(std::string_view text) {
+    if (text.empty() || text.size() > label_bytes_max) return false;
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    });
+}
+
+Result<void> check_registration(const State& state, const Asked<RegisterRequest>& asked) {
+    const auto& offer = asked.body;
+    if (asked.role == Role::host && asked.sender != offer.host.value) {
+        return fail(ErrorKind::denied, "the key of '{}' may not register host '{}'", asked.sender, offer.host.value);
+    }
+    if (!is_label(offer.host.value) || offer.incarnation.empty()) {
+        return fail(ErrorKind::invalid, "a host id is 1 to {} of a-z A-Z 0-9 -, and an incarnation is not empty", label_bytes_max);
+    }
+    if (offer.slots == 0 || offer.slots > state.policy.slots_per_host_max) {
+        return fail(ErrorKind::invalid, "host {} offers {} slots; 1 to {} are possible", offer.host.value, offer.slots,
+                    state.policy.slots_per_host_max);
+    }
+    if (!state.view.pools.contains(offer.pool)) {
+        return fail(ErrorKind::not_found, "host {} names pool '{}', which is not configured", offer.host.value, offer.pool.value);
+    }
+    const auto at = state.view.hosts.find(offer.host);
+    if (at == state.view.hosts.end()) return {};
+    const auto& known = at->second;
+    if (known.incarnation == offer.incarnation && known.liveness == Liveness::gone) {
+        return fail(ErrorKind::fenced, "the provider confirmed that this life of {} is over", offer.host.value);
+    }
+    if (known.incarnation != offer.incarnation && !known.idle()) {
+        return fail(ErrorKind::conflict, "host {} held {} leases in its life {}; waiting for the provider to confirm that it ended",
+                    offer.host.value, known.slots.size() - known.count(SlotUse::free), known.incarnation.value);
+    }
+    return {};
+}
+
+bool differs(const HostView& known, const RegisterRequest& offer) {
+    return known.incarnation != offer.incarnation || known.pool != offer.pool || known.instance != offer.instance ||
+           known.public_ip != offer.public_ip || known.private_ip != offer.private_ip ||
+           known.proxy_port != offer.proxy_port || known.slots.size() < offer.slots;
+}
+
+void quarantine(Turn& turn, const HostView& host, std::uint32_t slot, const std::string& text) {
+    turn.record(SlotQuarantined{host.host, host.incarnation, slot, text}, text);
+}
+
+// Compares one slot's report with the ledger and corrects. The ledger is the truth about who may
+// be there; the host is the truth about what is (I10).
+void compare(Turn& turn, const HostView& host, const SlotReport& report) {
+    const auto& slot = host.slots[report.slot];
+    if (report.epoch > slot.epoch) {
+        if (slot.use != SlotUse::quarantined) {
+            quarantine(turn, host, report.slot, fmt::format("the host saw epoch {}, the ledger knows only {}: was an old ledger restored?",
+                                                            report.epoch.value, slot.epoch.value));
+        }
+        return;
+    }
+    if (report.phase == SlotPhase::broken) {
+        if (slot.use != SlotUse::quarantined) quarantine(turn, host, report.slot, fmt::format("the host could not clean it: {}", report.text));
+        return;
+    }
+    if (slot.use == SlotUse::quarantined && slot.workspace.empty()) {
+        if (report.phase == SlotPhase::empty || report.phase == SlotPhase::prepared) {
+            turn.record(SlotCleared{host.host, host.incarnation, report.slot}, "the host reports it clean again");
+        }
+        return;
+    }
+    if (slot.workspace.empty() || report.phase != SlotPhase::stopped || report.epoch != slot.epoch || report.workspace != slot.workspace) return;
+    const auto id = slot.workspace;
+    const auto& workspace = turn.state.view.workspaces.at(id);
+    if (workspace.state == WorkspaceState::starting) {
+        turn.record(WorkspaceFailed{id, workspace.epoch, host.host, report.slot, report.text},
+                    fmt::format("the start on {} failed: {}", host.host.value, report.text));
+    } else if (workspace.state == WorkspaceState::active) {
+        turn.record(WorkspaceStopping{id, workspace.epoch, host.host, report.slot},
+                    fmt::format("the host stopped it: {}", report.text.empty() ? "no reason given" : report.text));
+    }
+    finish_stop(turn, id, fmt::format("{} reported it stopped and wiped at epoch {}", host.host.value, report.epoch.value));
+}
+
+}  // namespace
+
+void ask(Turn& turn, const Asked<RegisterRequest>& asked) {
+    if (const auto checked = check_registration(turn.state, asked); !checked) return turn.refuse(asked.caller, checked.error());
+    const auto& offer = asked.body;
+    const auto at = turn.state.view.hosts.find(offer.host);
+    if (at == turn.state.view.hosts.end() || differs(at->second, offer)) {
+        turn.record(HostRegistered{.host = offer.host, .incarnation = offer.incarnation, .pool = offer.pool, .launch = offer.launch,
+                                   .instance = offer.instance.empty() ? offer.host.value : offer.instance,
+                                   .public_ip = offer.public_ip, .private_ip = offer.private_ip,
+                                   .proxy_port = offer.proxy_port, .slots = offer.slots},
+                    fmt::format("it offers {} slots to pool {}", offer.slots, offer.pool.value), {"version " + offer.version});
+    }
+    const auto& host = turn.state.view.hosts.at(offer.host);
+    if (host.liveness == Liveness::unknown) turn.record(HostReturned{{host.host, host.incarnation}}, "it registered again");
+    turn.reply(asked.caller, orders_of(turn.state, host));
+}
+
+void ask(Turn& turn, const Asked<HostHeartbeat>& asked) {
+    const auto& beat = asked.body;
+    if (asked.role == Role::host && asked.sender != beat.host.value) {
+        return turn.refuse(asked.caller, {ErrorKind::denied, fmt::format("the key of '{}' may not speak for '{}'", asked.sender, beat.host.value)});
+    }
+    const auto* host = turn.state.view.host_of({beat.host, beat.incarnation});
+    if (!host || host->liveness == Liveness::gone) {
+        return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("host {} is not registered in this incarnation; register first", beat.host.value)});
+    }
+    if (beat.term_seen > turn.state.view.term) {
+        return turn.refuse(asked.caller, {ErrorKind::fenced, fmt::format("host {} has seen term {}, newer than {}", beat.host.value,
+                                                                         beat.term_seen.value, turn.state.view.term.value)});
+    }
+    turn.state.seen[beat.host] = {turn.now, beat};
+    if (host->liveness == Liveness::unknown) turn.record(HostReturned{{host->host, host->incarnation}}, "its heartbeat was heard again");
+    for (const auto& report : beat.slots) {
+        if (report.slot < host->slots.size()) compare(turn, *host, report);
+    }
+    refresh_rank(turn.state, beat.host);
+    turn.reply(asked.caller, orders_of(turn.state, *host));
+}
+
+void ask(Turn& turn, const Asked<UnknownRequest>& asked) {
+    const auto* host = turn.state.view.host_of(asked.body.host);
+    if (!host) return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no host {} in that incarnation", asked.body.host.host.value)});
+    if (host->liveness != Liveness::live) return turn.reply(asked.caller, turn.done(0));
+    const auto seen = turn.state.seen.find(host->host);
+    const auto silence = turn.state.policy.heartbeat * 2;
+    if (seen != turn.state.seen.end() && seen->second.at + silence > turn.now) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} was heard {} ago", host->host.value, to_text(turn.now - seen->second.at))});
+    }
+    turn.record(HostUnknown{asked.body.host, asked.body.last_heartbeat_at}, "silent for over two heartbeat periods",
+                {fmt::format("last heartbeat {}", to_rfc3339(asked.body.last_heartbeat_at))});
+    turn.reply(asked.caller, turn.done(1));
+}
+
+void ask(Turn& turn, const Asked<GoneRequest>& asked) {
+    const auto* host = turn.state.view.host_of(asked.body.host);
+    if (!host) return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no host {} in that incarnation", asked.body.host.host.value)});
+    if (host->liveness == Liveness::gone) return turn.reply(asked.caller, turn.done(0));
+    turn.record(HostGone{asked.body.host}, "the provider confirmed that this incarnation ended", {asked.body.evidence});
+    const auto slots = host->slots;  // a copy: each stop changes them
+    for (std::uint32_t index = 0; index < slots.size(); ++index) {
+        const auto id = slots[index].workspace;
+        if (id.empty()) continue;
+        const auto& workspace = turn.state.view.workspaces.at(id);
+        if (workspace.state == WorkspaceState::starting) {
+            turn.record(WorkspaceFailed{id, workspace.epoch, host->host, index, "its host is gone"}, "its host is gone");
+        } else if (workspace.state == WorkspaceState::active) {
+            turn.record(WorkspaceStopping{id, workspace.epoch, host->host, index}, "its host is gone");
+        }
+        finish_stop(turn, id, "the provider confirmed that its host is gone");
+    }
+    turn.state.seen.erase(host->host);
+    turn.reply(asked.caller, turn.done(1));
+}
+
+}  // namespace berth::allocator

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cordon, seal, permit, launch: what scaler, reaper and operators may do, and only after the ledger
+// says so. A grant and a drain are ordered by the ledger, so they exclude each other (I13, I16).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "allocator/turn.hpp"
+
+namespace berth::allocator {
+
+namespace {
+
+template <class T>
+const HostView* host_or_refuse(Turn& turn, const Asked<T>& asked, const HostRef& ref) {
+    const auto* host = turn.state.view.host_of(ref);
+    if (!host || host->liveness == Liveness::gone) {
+        turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no host {} in incarnation '{}'; see `berth hosts`", ref.host.value, ref.incarnation.value)});
+        return nullptr;
+    }
+    return host;
+}
+
+void drain(Turn& turn, const HostRef& ref, std::optional<CallerId> caller, std::vector<std::string> evidence) {
+    turn.record(HostDrained{ref}, "it is sealed and holds no lease", std::move(evidence));
+    turn.reply(caller, Permit{ref, turn.state.view.term, turn.state.view.hosts.at(ref.host).drained_at});
+}
+
+}  // namespace
+
+void ask(Turn& turn, const Asked<CordonRequest>& asked) {
+    const auto* host = host_or_refuse(turn, asked, asked.body.host);
+    if (!host) return;
+    if (host->admission != Admission::open) return turn.reply(asked.caller, turn.done(0));
+    turn.record(HostCordoned{asked.body.host}, asked.body.why.empty() ? "asked for" : asked.body.why);
+    turn.reply(asked.caller, turn.done(1));
+}
+
+void ask(Turn& turn, const Asked<UncordonRequest>& asked) {
+    const auto* host = host_or_refuse(turn, asked, asked.body.host);
+    if (!host) return;
+    if (host->admission == Admission::draining) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} is sealed, which is for ever; it has to be ended", host->host.value)});
+    }
+    if (host->admission == Admission::open) return turn.reply(asked.caller, turn.done(0));
+    turn.record(HostUncordoned{asked.body.host}, asked.body.why.empty() ? "asked for" : asked.body.why);
+    turn.reply(asked.caller, turn.done(1));
+}
+
+void ask(Turn& turn, const Asked<DrainRequest>& asked) {
+    const auto* host = host_or_refuse(turn, asked, asked.body.host);
+    if (!host) return;
+    const auto& ref = asked.body.host;
+    if (host->admission == Admission::draining) {
+        return turn.reply(asked.caller, Permit{ref, turn.state.view.term, host->drained_at});
+    }
+    if (!host->idle()) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} holds {} leases", host->host.value,
+                                                                           host->count(SlotUse::leased) + host->count(SlotUse::stopping))});
+    }
+    if (host->admission == Admission::open) turn.record(HostCordoned{ref}, asked.body.why.empty() ? "it is to be drained" : asked.body.why);
+    if (host->liveness == Liveness::unknown) return drain(turn, ref, asked.caller, {"unreachable, cordoned and without a lease"});
+    turn.command({.kind = CommandKind::seal, .host = ref, .caller = asked.caller}, SealCommand{turn.state.view.term, ref.incarnation},
+                 turn.state.policy.command_timeout);
+}
+
+void hear_seal(Turn& turn, const PendingCommand& pending, const Result<HostAnswer>& answer) {
+    const auto* host = turn.state.view.host_of(pending.host);
+    if (!answer) return turn.refuse(pending.caller, answer.error());
+    const auto* seal = std::get_if<SealReply>(&*answer);
+    if (!seal || !host || host->liveness == Liveness::gone) {
+        return turn.refuse(pending.caller, {ErrorKind::conflict, fmt::format("host {} changed while it was sealed", pending.host.host.value)});
+    }
+    if (host->admission == Admission::draining) {
+        return turn.reply(pending.caller, Permit{pending.host, turn.state.view.term, host->drained_at});
+    }
+    if (seal->occupied > 0 || !host->idle() || host->admission == Admission::open) {
+        return turn.refuse(pending.caller, {ErrorKind::conflict, fmt::format("host {} is in use: {} environments by its own word, {} leases by the ledger",
+                                                                             host->host.value, seal->occupied,
+                                                                             host->count(SlotUse::leased) + host->count(SlotUse::stopping))});
+    }
+    drain(turn, pending.host, pending.caller, {fmt::format("sealed by incarnation {}", seal->incarnation.value)});
+}
+
+void ask(Turn& turn, const Asked<PermitCheckRequest>& asked) {
+    const auto& permit = asked.body.permit;
+    const auto* host = turn.state.view.host_of(permit.host);
+    const bool good = host && host->admission == Admission::draining && host->drained_at == permit.position &&
+                      permit.term == turn.state.view.term && host->idle();
+    if (!good) {
+        return turn.refuse(asked.caller, {ErrorKind::fenced, fmt::format("the permit for {} of term {} is no longer good (the term is {}); ask again",
+                                                                         permit.host.host.value, permit.term.value, turn.state.view.term.value)});
+    }
+    turn.reply(asked.caller, turn.done(1));
+}
+
+void ask(Turn& turn, const Asked<LaunchRequest>& asked) {
+    const auto at = turn.state.view.pools.find(asked.body.pool);
+    if (at == turn.state.view.pools.end()) {
+        return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no pool '{}'", asked.body.pool.value)});
+    }
+    std::uint32_t exist = 0, in_flight = 0;
+    for (const auto& [id, host] : turn.state.view.hosts) {
+        exist += host.pool == at->first && host.liveness != Liveness::gone ? 1 : 0;
+    }
+    for (const auto& [id, launch] : turn.state.view.launches) in_flight += launch.pool == at->first ? 1 : 0;
+    const auto used = exist + in_flight;
+    const auto room = at->second.hosts_max > used ? at->second.hosts_max - used : 0;
+    const auto flights = turn.state.policy.launches_in_flight_max > in_flight ? turn.state.policy.launches_in_flight_max - in_flight : 0;
+    const auto count = std::min({asked.body.count, room, flights});
+    if (count == 0) {
+        return turn.refuse(asked.caller, {ErrorKind::no_capacity, fmt::format("pool {} has {} hosts and {} in flight; its maximum is {}",
+                                                                              at->first.value, exist, in_flight, at->second.hosts_max)});
+    }
+    LaunchReply reply{.deadline = turn.now + turn.state.policy.launch_deadline};
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const LaunchId id{fmt::format("l-{}", turn.next_position())};
+        turn.record(LaunchStarted{id, at->first, turn.now, reply.deadline}, asked.body.why.empty() ? "the buffer needs it" : asked.body.why,
+                    asked.body.evidence);
+        reply.launches.push_back(id);
+    }
+    turn.reply(asked.caller, reply);
+}
+
+void ask(Turn& turn, const Asked<LaunchFailedRequest>& asked) {
+    const auto at = turn.state.view.launches.find(asked.body.launch);
+    if (at == turn.state.view.launches.end()) return turn.reply(asked.caller, turn.done(0));
+    turn.record(LaunchFailed{at->first, at->second.pool, asked.body.failure, asked.body.text},
+                asked.body.text.empty() ? std::string{to_string(asked.body.failure)} : asked.body.text);
+    turn.reply(asked.caller, turn.done(1));
+}
+
+void expire_launches(Turn& turn) {
+    // The scaler speaks first, at the deadline; this ends what it never spoke of.
+    std::vector<LaunchStarted> over;
+    for (const auto& [id, launch] : turn.state.view.launches) {
+        if (launch.deadline + (launch.deadline - launch.started_at) <= turn.now) over.push_back(launch);
+    }
+    for (const auto& launch : over) {
+        turn.record(LaunchFailed{launch.launch, launch.pool, LaunchFailure::lost, "no host registered by twice its deadline"},
+                    "no host registered by twice its deadline");
+    }
+}
+
+}  // namespace berth::allocator

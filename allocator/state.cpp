@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the derived look-ups in step with the view: after each fact, and once from nothing.
+#include "allocator/state.hpp"
+
+#include <charconv>
+
+#include "allocator/placement.hpp"
+#include "allocator/turn.hpp"
+
+namespace berth::allocator {
+
+namespace {
+
+bool needs_driving(const WorkspaceView& workspace) {
+    return workspace.state == WorkspaceState::starting || workspace.state == WorkspaceState::stopping ||
+           workspace.state == WorkspaceState::destroying;
+}
+
+void forget_claim(State& state, const ClaimView& claim) {
+    state.claim_deadlines.erase({claim.asked.deadline, claim.asked.claim});
+    if (const auto queue = state.queue.find(claim.asked.pool); queue != state.queue.end()) {
+        queue->second.erase(order_of(claim.asked.claim));
+    }
+    const auto owner = std::pair{claim.asked.user, claim.asked.project};
+    if (const auto group = state.followers.find(owner); group != state.followers.end()) {
+        group->second.erase(claim.asked.claim);
+        if (group->second.empty()) state.followers.erase(group);
+    }
+}
+
+// What a fact changes among the look-ups; most change nothing.
+class Indexer {
+public:
+    Indexer(State& state, Instant now) : state_(state), now_(now) {}
+
+    void operator()(const ClaimAccepted& fact) { state_.claim_deadlines.emplace(fact.deadline, fact.claim); }
+    void operator()(const ClaimGranted& fact) { forget_claim(state_, state_.view.claims.at(fact.claim)); }
+    void operator()(const ClaimDenied& fact) { forget_claim(state_, state_.view.claims.at(fact.claim)); }
+    void operator()(const LeaseGranted& fact) { moved(fact.workspace, fact.host); }
+    void operator()(const WorkspaceStarted& fact) { moved(fact.workspace, fact.host); }
+    void operator()(const WorkspaceFailed& fact) { moved(fact.workspace, fact.host); }
+    void operator()(const WorkspaceStopping& fact) { moved(fact.workspace, fact.host); }
+    void operator()(const WorkspaceStopped& fact) { moved(fact.workspace, fact.host); }
+    void operator()(const WorkspaceDestroying& fact) { moved(fact.workspace, {}); }
+    void operator()(const WorkspaceDestroyed& fact) { moved(fact.workspace, {}); }
+    void operator()(const HostRegistered& fact) {
+        refresh_rank(state_, fact.host);
+        state_.blocked_by.erase(fact.pool);
+    }
+    void operator()(const HostCordoned& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostUncordoned& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostDrained& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostUnknown& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostReturned& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostGone& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const SlotQuarantined& fact) { refresh_rank(state_, fact.host); }
+    void operator()(const SlotCleared& fact) { refresh_rank(state_, fact.host); }
+    void operator()(const LaunchFailed& fact) { state_.blocked_by[fact.pool] = fact.text; }
+    template <class Other>
+    void operator()(const Other&) {}
+
+private:
+    void moved(const WorkspaceId& id, const HostId& host) {
+        if (!host.empty()) refresh_rank(state_, host);
+        state_.driving.erase(id);
+        if (needs_driving(state_.view.workspaces.at(id))) {
+            schedule(state_, id, now_);
+        } else {
+            unschedule(state_, id);
+        }
+    }
+
+    State& state_;
+    Instant now_;
+};
+
+}  // namespace
+
+void Turn::record(Fact fact, std::string why, std::vector<std::string> evidence) {
+    FactRecord record{Position{next_position()}, state.view.term, now, std::move(fact),
+                      Reason{std::move(why), actor, state.policy.version, std::move(evidence)}, cause};
+    if (std::holds_alternative<TookOver>(record.fact)) record.term = Term{record.position.value};
+    apply(state.view, record);
+    std::visit(Indexer{state, now}, record.fact);
+    out.facts.push_back(std::move(record));
+}
+
+void Turn::reply(std::optional<CallerId> caller, ReplyBody body) {
+    if (caller) out.replies.push_back({*caller, std::move(body)});
+}
+
+void Turn::refuse(std::optional<CallerId> caller, Error error) {
+    if (caller) out.replies.push_back({*caller, fail(std::move(error))});
+}
+
+void Turn::command(PendingCommand pending, CommandBody body, Duration timeout) {
+    const auto id = state.next_command++;
+    out.commands.push_back({id, pending.host.host, timeout, fmt::format("#{}", state.view.position.value), std::move(body)});
+    if (pending.kind != CommandKind::link && pending.kind != CommandKind::seal) state.driving[pending.workspace] = id;
+    state.commands.emplace(id, std::move(pending));
+}
+
+void refresh_rank(State& state, const HostId& id) {
+    if (const auto old = state.ranks.find(id); old != state.ranks.end()) {
+        state.candidates[old->second.first].erase(old->second.second);
+        state.ranks.erase(old);
+    }
+    const auto at = state.view.hosts.find(id);
+    if (at == state.view.hosts.end()) return;
+    const auto& host = at->second;
+    if (host.liveness != Liveness::live || host.admission != Admission::open) return;
+    const auto free_slots = host.count(SlotUse::free);
+    if (free_slots == 0) return;
+    const Rank rank{host.failures, has_standby(state, host) ? 0U : 1U, free_slots, id};
+    state.candidates[host.pool].insert(rank);
+    state.ranks.emplace(id, std::pair{host.pool, rank});
+}
+
+void schedule(State& state, const WorkspaceId& id, Instant at) {
+    unschedule(state, id);
+    state.due.emplace(at, id);
+    state.due_at[id] = at;
+}
+
+void unschedule(State& state, const WorkspaceId& id) {
+    if (const auto old = state.due_at.find(id); old != state.due_at.end()) {
+        state.due.erase({old->second, id});
+        state.due_at.erase(old);
+    }
+}
+
+std::uint64_t order_of(const ClaimId& id) {
+    std::uint64_t order = 0;
+    std::from_chars(id.value.data() + 2, id.value.data() + id.value.size(), order);
+    return order;
+}
+
+State make_state(Policy policy, View view) {
+    State state{.policy = std::move(policy), .view = std::move(view)};
+    for (const auto& [id, host] : state.view.hosts) refresh_rank(state, id);
+    for (const auto& [id, workspace] : state.view.workspaces) {
+        if (needs_driving(workspace)) schedule(state, id, Instant{});
+    }
+    for (const auto& [id, claim] : state.view.claims) {
+        if (!claim.open()) continue;
+        state.claim_deadlines.emplace(claim.asked.deadline, id);
+        if (claim.state == ClaimState::waiting) {
+            state.queue[claim.asked.pool][order_of(id)] = id;
+        } else {
+            state.followers[{claim.asked.user, claim.asked.project}].insert(id);
+        }
+    }
+    return state;
+}
+
+}  // namespace berth::allocator

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// One turn of the core: the state, the moment, and what the turn decided so far. Every fact goes
+// through record(), which applies it and keeps the derived look-ups right.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "allocator/step.hpp"
+
+namespace berth::allocator {
+
+class Turn {
+public:
+    Turn(State& of, Instant at) : state(of), now(at) {}
+
+    State& state;
+    const Instant now;
+    Decisions out;
+    std::string cause;                    // message id that began this turn
+    std::string actor = "allocator";      // who the reasons name
+
+    void record(Fact fact, std::string why, std::vector<std::string> evidence = {});
+    void reply(std::optional<CallerId> caller, ReplyBody body);
+    void refuse(std::optional<CallerId> caller, Error error);
+    void command(PendingCommand pending, CommandBody body, Duration timeout);
+    Done done(std::uint32_t count) const { return Done{count, state.view.position}; }
+
+    std::uint64_t next_position() const { return state.view.position.value + 1; }
+    WorkspaceView& workspace(const WorkspaceId& id) { return state.view.workspaces.at(id); }
+};
+
+// ---- derived look-ups (state.cpp)
+void refresh_rank(State& state, const HostId& id);
+void schedule(State& state, const WorkspaceId& id, Instant at);
+void unschedule(State& state, const WorkspaceId& id);
+/// Acceptance order of a claim; from its id.
+std::uint64_t order_of(const ClaimId& id);
+
+// ---- claims (claims.cpp)
+void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked);
+void ask_outcome(Turn& turn, const Asked<ClaimOutcomeRequest>& asked);
+void place(Turn& turn, const ClaimId& id);
+void serve_queues(Turn& turn);                       // grant what can be granted, in order
+void resume_claims(Turn& turn);                      // after a restart: who waits for a workspace that exists
+void serve_followers(Turn& turn, const WorkspaceId& id);
+void end_claim(Turn& turn, const ClaimId& id, ClaimState state, ErrorKind kind, std::string text);
+void expire_claims(Turn& turn);
+void tell_progress(Turn& turn);
+ClaimReply claim_reply(const State& state, const ClaimView& claim);
+
+// ---- leases and workspaces (leases.cpp)
+void drive(Turn& turn, const WorkspaceId& id);       // the next act that its state calls for
+void drive_due(Turn& turn);
+void begin_stop(Turn& turn, const WorkspaceId& id, std::string why, std::vector<std::string> evidence = {});
+void finish_stop(Turn& turn, const WorkspaceId& id, std::string why);
+void ask_link(Turn& turn, const WorkspaceView& workspace, std::optional<CallerId> caller, std::optional<ClaimId> claim);
+void ask(Turn& turn, const Asked<LinkRequest>& asked);
+void ask(Turn& turn, const Asked<ReleaseRequest>& asked);
+void ask(Turn& turn, const Asked<DestroyRequest>& asked);
+void ask(Turn& turn, const Asked<ExtendRequest>& asked);
+void ask(Turn& turn, const Asked<HoldRequest>& asked);
+void ask(Turn& turn, const Asked<ReapRequest>& asked);
+void hear_idle(Turn& turn, const IdleIntended& intended);
+void ask(Turn& turn, const Asked<HostObjected>& asked);
+void hear_answer(Turn& turn, const CommandAnswered& answered);
+
+// ---- hosts, permits, launches (hosts.cpp, permits.cpp)
+void ask(Turn& turn, const Asked<RegisterRequest>& asked);
+void ask(Turn& turn, const Asked<HostHeartbeat>& asked);
+void ask(Turn& turn, const Asked<UnknownRequest>& asked);
+void ask(Turn& turn, const Asked<GoneRequest>& asked);
+void ask(Turn& turn, const Asked<CordonRequest>& asked);
+void ask(Turn& turn, const Asked<UncordonRequest>& asked);
+void ask(Turn& turn, const Asked<DrainRequest>& asked);
+void ask(Turn& turn, const Asked<PermitCheckRequest>& asked);
+void ask(Turn& turn, const Asked<LaunchRequest>& asked);
+void ask(Turn& turn, const Asked<LaunchFailedRequest>& asked);
+void hear_seal(Turn& turn, const PendingCommand& pending, const Result<HostAnswer>& answer);
+void expire_launches(Turn& turn);
+
+}  // namespace berth::allocator

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "play.hpp"
+
+namespace berth::allocator {
+namespace {
+
+const HostRef h1{{"h-1"}, {"i1"}};
+
+TEST(Hosts, AHostSpeaksOnlyForItself) {
+    Play play;
+    const auto caller = play.ask(RegisterRequest{.host = {"h-1"}, .incarnation = {"i1"}, .pool = {"default"}, .slots = 1}, Role::host, "h-2");
+    EXPECT_EQ(play.refusal_of(caller)->kind, ErrorKind::denied);
+}
+
+TEST(Hosts, I15_AnUnknownHostKeepsItsLeasesAndGetsNoNewOnes) {
+    Play play;
+    play.host("h-1", 2);
+    play.claim("k1", "ada");
+    play.bound();
+    play.pass(Duration{40'000});
+
+    play.ask(UnknownRequest{h1, play.now - Duration{40'000}}, Role::reaper, "reaper");
+    const auto caller = play.claim("k2", "bob", Duration{0});
+
+    EXPECT_EQ(play.workspace("ada").state, WorkspaceState::active);
+    EXPECT_EQ(play.refusal_of(caller)->kind, ErrorKind::no_capacity);
+    play.beat("h-1");
+    EXPECT_EQ(play.told<HostReturned>().size(), 1U);
+}
+
+TEST(Hosts, AHostThatWasJustHeardIsNotUnknown) {
+    Play play;
+    play.host("h-1", 2);
+    const auto caller = play.ask(UnknownRequest{h1, play.now}, Role::reaper, "reaper");
+    EXPECT_EQ(play.refusal_of(caller)->kind, ErrorKind::conflict);
+}
+
+TEST(Hosts, I10_OnlyTheProvidersWordFreesTheSlotsOfADeadHost) {
+    Play play;
+    play.host("h-1", 1);
+    play.claim("k1", "ada");
+    play.bound();
+    const auto again = play.ask(RegisterRequest{.host = {"h-1"}, .incarnation = {"i2"}, .pool = {"default"}, .slots = 1}, Role::host, "h-1");
+    EXPECT_EQ(play.refusal_of(again)->kind, ErrorKind::conflict);
+
+    play.ask(GoneRequest{h1, "terminated at the provider"}, Role::reaper, "reaper");
+    play.host("h-1", 1, "i2");
+    play.claim("k2", "ada");
+
+    EXPECT_EQ(play.told<LeaseGranted>().back().incarnation.value, "i2");
+    EXPECT_EQ(play.told<LeaseGranted>().back().epoch, Epoch{2}) << "I3: epochs outlive incarnations";
+}
+
+TEST(Hosts, I13_ADrainNeedsASealAndNoLease) {
+    Play play;
+    play.host("h-1", 1);
+    play.claim("k1", "ada");
+    play.bound();
+    const auto early = play.ask(DrainRequest{h1, "surplus"}, Role::scaler, "scaler");
+    EXPECT_EQ(play.refusal_of(early)->kind, ErrorKind::conflict);
+    play.ask(ReleaseRequest{.target = {.user = UserId{"ada"}}});
+    play.wiped();
+
+    const auto caller = play.ask(DrainRequest{h1, "surplus"}, Role::scaler, "scaler");
+    EXPECT_FALSE(play.reply_to<Permit>(caller)) << "not before the seal";
+    play.answer<SealCommand>(HostAnswer{SealReply{{"i1"}, 0}});
+
+    const auto* permit = play.reply_to<Permit>(caller);
+    ASSERT_TRUE(permit);
+    EXPECT_TRUE(play.reply_to<Done>(play.ask(PermitCheckRequest{*permit}, Role::scaler, "scaler")));
+    EXPECT_EQ(play.refusal_of(play.claim("k2", "bob", Duration{0}))->kind, ErrorKind::no_capacity);
+    EXPECT_EQ(play.refusal_of(play.ask(UncordonRequest{h1}, Role::scaler, "scaler"))->kind, ErrorKind::conflict);
+}
+
+TEST(Hosts, I16_APermitDiesWithItsTerm) {
+    Play play;
+    play.host("h-1", 1);
+    const auto caller = play.ask(DrainRequest{h1, "surplus"}, Role::scaler, "scaler");
+    play.answer<SealCommand>(HostAnswer{SealReply{{"i1"}, 0}});
+    const auto permit = *play.reply_to<Permit>(caller);
+
+    play.restart();
+
+    EXPECT_EQ(play.refusal_of(play.ask(PermitCheckRequest{permit}, Role::scaler, "scaler"))->kind, ErrorKind::fenced);
+}
+
+TEST(Hosts, AGrantThatCameFirstDefeatsTheSeal) {
+    Play play;
+    play.host("h-1", 2);
+    const auto caller = play.ask(DrainRequest{h1, "surplus"}, Role::scaler, "scaler");
+    play.answer<SealCommand>(HostAnswer{SealReply{{"i1"}, 1}});
+    EXPECT_EQ(play.refusal_of(caller)->kind, ErrorKind::conflict);
+}
+
+TEST(Hosts, ABrokenSlotIsQuarantinedUntilTheHostHasCleanedIt) {
+    Play play;
+    play.host("h-1", 1);
+    play.beat("h-1", {{.slot = 0, .phase = SlotPhase::broken, .text = "umount failed"}});
+    EXPECT_EQ(play.refusal_of(play.claim("k1", "ada", Duration{0}))->kind, ErrorKind::no_capacity);
+
+    play.beat("h-1", {{.slot = 0, .phase = SlotPhase::empty}});
+    play.claim("k2", "ada");
+
+    EXPECT_EQ(play.told<LeaseGranted>().size(), 1U);
+}
+
+TEST(Hosts, F16_AnOldLedgerIsNoticedByTheHostsEpochs) {
+    Play play;
+    play.host("h-1", 1);
+    play.beat("h-1", {{.slot = 0, .phase = SlotPhase::bound, .epoch = Epoch{7}, .workspace = {"w-x"}}});
+    ASSERT_EQ(play.told<SlotQuarantined>().size(), 1U);
+    EXPECT_THAT(play.told<SlotQuarantined>()[0].text, ::testing::HasSubstr("old ledger"));
+}
+
+TEST(Hosts, I31_LaunchesAreFactsWithinThePoolsMaximum) {
+    Play play;
+    play.host("h-1", 1);
+    const auto caller = play.ask(LaunchRequest{.pool = {"default"}, .count = 50}, Role::scaler, "scaler");
+    ASSERT_TRUE(play.reply_to<LaunchReply>(caller));
+    EXPECT_EQ(play.reply_to<LaunchReply>(caller)->launches.size(), 9U);
+    EXPECT_EQ(play.refusal_of(play.ask(LaunchRequest{.pool = {"default"}, .count = 1}, Role::scaler, "scaler"))->kind, ErrorKind::no_capacity);
+
+    const auto launch = play.reply_to<LaunchReply>(caller)->launches[0];
+    play.ask(LaunchFailedRequest{launch, LaunchFailure::quota, "vCPU quota"}, Role::scaler, "scaler");
+    play.claim("k1", "ada");
+    play.claim("k2", "bob");
+
+    EXPECT_EQ(play.progress.back().blocked_by, "vCPU quota") << "req 15: the waiting claim says why";
+    play.pass(Duration{700'000});
+    EXPECT_TRUE(play.state.view.launches.empty()) << "no launch is in flight for ever";
+}
+
+TEST(Hosts, I33_EveryFactHasAReason) {
+    Play play;
+    play.host("h-1", 1);
+    play.claim("k1", "ada");
+    for (const auto& record : play.facts) {
+        SCOPED_TRACE(type_of(record.fact));
+        EXPECT_FALSE(record.reason.why().empty());
+        EXPECT_FALSE(record.reason.actor().empty());
+        EXPECT_FALSE(record.reason.policy().empty());
+    }
+}
+
+}  // namespace
+}  // namespace berth::allocator
