@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Processes never include each other; cores include only base, events and their own folder.
+set -euo pipefail
+cd "$1"
+bad=0
+say() { echo "$1" >&2; bad=1; }
+
+processes="broker allocator scaler reaper hostagent gateway cli"
+# What a process may include beside its own folder, base, events and bus. hostagent/token.hpp and
+# local_kv.hpp belong to agent and proxy, which share a folder.
+for process in $processes; do
+    [ -d "$process" ] || continue
+    for other in $processes; do
+        [ "$process" = "$other" ] && continue
+        hits=$(grep -rn "#include \"$other/" "$process" --include='*.hpp' --include='*.cpp' || true)
+        # The command line mints the first token in the gateway's own form: one library, no process.
+        [ "$process/$other" = "cli/gateway" ] && hits=$(grep -v 'gateway/tokens.hpp' <<<"$hits" || true)
+        [ -n "$hits" ] && say "a process includes another:
+$hits"
+    done
+done
+hits=$(grep -rnE '#include "(bus|broker|allocator|scaler|reaper|hostagent|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
+[ -n "$hits" ] && say "base or events include something above them:
+$hits"
+
+# The sources of each *_core target, as the build lists them.
+for list in */CMakeLists.txt; do
+    part=${list%/CMakeLists.txt}
+    for file in $(tr '\n' ' ' < "$list" | grep -oE 'berth_core\([^)]*\)' | sed -E 's/berth_core\(//; s/\)//' | tr ' ' '\n' | grep -E '\.cpp$' || true); do
+        hits=$(grep -nE '#include ("(bus|base/(clock|config|diagnostics))|<(zmq|zmq\.hpp|thread|mutex|chrono>|iostream|fstream|unistd|sys/|spdlog|msgpack|boost))' "$part/$file" | grep -vE 'base/time' || true)
+        [ -n "$hits" ] && say "the core file $part/$file reaches outside:
+$hits"
+    done
+done
+exit $bad
