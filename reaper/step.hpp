@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reaper's core: what is over. step() takes one input and says what to publish and what to ask
+// for; whether it is done, the allocator, the host and the scaler decide by their own rules. What
+// cannot be known is never taken for quiet, dead or orphaned (I15, I17, I32).
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "events/query.hpp"
+#include "reaper/state.hpp"
+
+namespace berth::reaper {
+
+/// The view is void until the next ViewReply (I21).
+struct ViewLost {};
+struct Tick {};
+/// The outcome of an ask: exactly one for each, at the latest at its timeout.
+struct Answered {
+    AskId ask = 0;
+    Result<Done> outcome;
+};
+
+using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, HostHeartbeat, HostActivity,
+                           HostObjected, ProviderSnapshot, Answered>;
+
+struct Intent {
+    WorkspaceIdle idle;
+    Reason reason;
+};
+using AskBody = std::variant<ReapRequest, UnknownRequest, GoneRequest, TerminateOrphanRequest>;
+struct Ask {
+    AskId id = 0;
+    AskBody body;
+};
+BERTH_ENUM(Level, debug, info, warn, error)
+/// A line of diagnostics: what was decided about whom, and why.
+struct Line {
+    Level level = Level::info;
+    std::string event;
+    std::string subject;
+    std::string why;
+};
+
+struct Decisions {
+    std::vector<Line> lines;
+    std::vector<Intent> intents;
+    std::vector<Ask> asks;
+};
+
+State make_state(Policy policy, Instant now);
+
+Decisions step(State& state, Input input, Instant now);
+
+}  // namespace berth::reaper
