@@ -71,9 +71,10 @@ private:
     friend class Endpoint;
     void send(Bytes data, std::optional<Error> error) const;
     std::weak_ptr<Endpoint*> endpoint_;
+    std::shared_ptr<bool> answered_;      // shared by all copies
     std::string tag_;
     std::string request_id_;
-    std::string request_type_;
+    std::string request_name_;
 };
 
 class Endpoint {
