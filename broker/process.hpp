@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shell of the broker: sockets, keys, frames. It asks step.cpp what to do with each message and
+// does it, moving frames from socket to socket without copying them.
+//
+//   peers' PUB ─► XSUB (events_in) ─┐
+//                                   ├─► step ─► XPUB (events_out) ─► peers' SUB
+//   peers' DEALER ◄─► ROUTER ───────┘
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+#include "bus/loop.hpp"
+#include "bus/socket.hpp"
+#include "broker/peer_book.hpp"
+#include "broker/step.hpp"
+#include "broker/zap.hpp"
+
+namespace berth::broker {
+
+struct Addresses {
+    std::string events_in;
+    std::string events_out;
+    std::string requests;
+    std::string requests_allocator;
+    BERTH_FIELDS(Addresses, events_in, events_out, requests, requests_allocator)
+};
+
+class Process {
+public:
+    /// Binds everything and writes <state>/bus.toml; serves once the loop runs.
+    static Result<std::unique_ptr<Process>> open(bus::Loop& loop, Policy policy, const std::string& state_dir);
+    ~Process();
+
+    const Addresses& addresses() const { return addresses_; }
+
+private:
+    Process(bus::Loop& loop, Policy policy, std::string state_dir);
+    Result<void> bind_all();
+    Result<bus::Bound> bind_one(zmq::socket_type type, const std::vector<bus::Listener>& listeners);
+    Result<void> write_addresses() const;
+    void start();
+
+    bool drain_events();
+    bool drain_subscriptions();
+    bool drain_requests();
+    Arrival arrival_of(const bus::Frames& frames, Channel channel);
+    void carry_out(Decisions decisions, bus::Frames* frames, std::size_t topic_at);
+    void look_after_peers();
+    void restart_events_out();
+
+    void send_to_peer(const ToPeer& to, bus::Frames& frames, std::size_t topic_at, bool last_use);
+    void send_to_subscribers(const ToSubscribers& to, bus::Frames& frames, std::size_t topic_at, bool last_use);
+    void send_own(const std::string& route, const std::string& topic, const Envelope& envelope, const std::string& tag);
+    Envelope own_envelope(std::string_view name);
+    void publish_beat();
+    void note(Count why, const std::string& sender, const std::string& text);
+
+    bus::Loop& loop_;
+    std::string state_dir_;
+    State state_;
+    std::string source_;
+    std::uint64_t ids_ = 0;
+    std::uint64_t beats_ = 0;
+    bus::KeyPair own_;
+    Addresses addresses_;
+    std::unique_ptr<PeerBook> book_;
+    std::shared_ptr<const PeerBook::Peers> peers_;
+    zmq::context_t context_;
+    std::unique_ptr<Zap> zap_;
+    zmq::socket_t events_in_;
+    zmq::socket_t events_out_;
+    zmq::socket_t requests_;
+    std::map<std::pair<Count, std::string>, Instant> noted_;  // when this was last said
+};
+
+}  // namespace berth::broker
