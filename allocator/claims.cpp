@@ -46,9 +46,17 @@ Result<PoolDefined> pool_for(const View& view, const std::optional<PoolName>& as
     return fail(ErrorKind::invalid, "name a pool: there are {} and none is called 'default'", view.pools.size());
 }
 
-WorkspaceId new_workspace_id(const State& state, std::uint64_t position) {
-    const auto mixed = hash_of(fmt::format("{}/{}", state.view.ledger, position));
+// The suffix differs also between two histories of one ledger, when an old copy was put back (F16).
+WorkspaceId new_workspace_id(const Turn& turn, const ClaimAccepted& asked) {
+    const auto position = turn.next_position();
+    const auto mixed = hash_of(fmt::format("{}/{}/{}/{}/{}", turn.state.view.ledger, position, asked.user.value, asked.project.value,
+                                           turn.now.time_since_epoch().count()));
     return {fmt::format("w{}-{}", position, to_hex(mixed).substr(0, 8))};
+}
+
+// What its callers hear of a claim that ended without a workspace.
+Error refusal_of(const ClaimId& id, ErrorKind kind, const std::string& text) {
+    return {kind, fmt::format("{}; see `berth why {}`", text, id.value)};
 }
 
 // The answer for a claim that has ended, or the caller's place among those who wait for it.
@@ -67,7 +75,7 @@ void answer_or_join(Turn& turn, const ClaimView& claim, std::optional<CallerId> 
         if (opens) return ask_link(turn, at->second, caller, claim.asked.claim);
         turn.reply(caller, claim_reply(turn.state, claim));  // the outcome stands; there is nothing to open
     } else {
-        turn.refuse(caller, {claim.kind, claim.text});
+        turn.refuse(caller, refusal_of(claim.asked.claim, claim.kind, claim.text));
     }
 }
 
@@ -86,10 +94,13 @@ void lease(Turn& turn, const ClaimView& claim, const WorkspaceView* before, cons
     const auto& state = turn.state;
     const auto& host = state.view.hosts.at(placement.host);
     const auto id = claim.asked.claim;
-    LeaseGranted fact{.workspace = before ? before->workspace : new_workspace_id(state, turn.next_position()),
+    // Above the slot's highest, so that the host refuses what came before (I3); above the workspace's
+    // own last, so that (workspace, epoch) names one lease whichever slots it had.
+    const auto highest = std::max(host.slots[placement.slot].epoch, before ? before->epoch : Epoch{});
+    LeaseGranted fact{.workspace = before ? before->workspace : new_workspace_id(turn, claim.asked),
                       .user = claim.asked.user, .project = claim.asked.project, .pool = claim.asked.pool, .claim = id,
                       .host = host.host, .incarnation = host.incarnation, .slot = placement.slot,
-                      .epoch = Epoch{host.slots[placement.slot].epoch.value + 1},
+                      .epoch = Epoch{highest.value + 1},
                       .expires_at = turn.now + claim.asked.ttl_ms};
     const auto workspace = fact.workspace;
     turn.record(std::move(fact), fmt::format("claim {} of {} gets slot {} of {}", id.value, claim.asked.user.value,
@@ -110,6 +121,10 @@ Placed try_place(Turn& turn, const ClaimId& id, std::vector<std::string>& why_no
         turn.state.followers[{claim.asked.user, claim.asked.project}].insert(id);
         return Placed::follows;
     }
+    if (auto why = why_unsettled(turn.state, turn.now)) {
+        why_not.push_back(std::move(*why));
+        return Placed::no_capacity;
+    }
     const auto placement =
         find_slot(turn.state, {claim.asked.pool, workspace ? std::optional{workspace->host} : std::nullopt}, turn.now, why_not);
     if (!placement) return Placed::no_capacity;
@@ -121,6 +136,13 @@ Placed try_place(Turn& turn, const ClaimId& id, std::vector<std::string>& why_no
     return Placed::yes;
 }
 
+/// "2 hosts booting"; nothing when there is none.
+std::string hosts_booting(const State& state, const PoolName& pool) {
+    const auto booting = std::count_if(state.view.launches.begin(), state.view.launches.end(),
+                                       [&](const auto& entry) { return entry.second.pool == pool; });
+    return booting == 0 ? std::string{} : fmt::format("{} host{} booting", booting, booting == 1 ? "" : "s");
+}
+
 ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint32_t place) {
     ClaimProgress progress{.claim = claim.asked.claim, .key = claim.asked.key, .state = claim.state, .place = place,
                            .phase = "queued", .since = claim.asked.accepted_at};
@@ -128,9 +150,7 @@ ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint3
         progress.phase = fmt::format("starting on {}", claim.host.value);
         return progress;
     }
-    std::uint32_t booting = 0;
-    for (const auto& [id, launch] : state.view.launches) booting += launch.pool == claim.asked.pool ? 1 : 0;
-    if (booting > 0) progress.phase = fmt::format("queued; {} host{} booting", booting, booting == 1 ? "" : "s");
+    if (const auto booting = hosts_booting(state, claim.asked.pool); !booting.empty()) progress.phase = "queued; " + booting;
     if (const auto at = state.blocked_by.find(claim.asked.pool); at != state.blocked_by.end()) {
         progress.blocked_by = at->second;
     }
@@ -253,7 +273,7 @@ void end_claim(Turn& turn, const ClaimId& id, ClaimState state, ErrorKind kind, 
     turn.record(ClaimDenied{.claim = id, .key = claim.asked.key, .state = state, .kind = kind, .text = text}, text);
     const auto waiting = turn.state.callers.extract(id);
     if (waiting.empty()) return;
-    for (const auto caller : waiting.mapped()) turn.refuse(caller, {kind, text});
+    for (const auto caller : waiting.mapped()) turn.refuse(caller, refusal_of(id, kind, text));
 }
 
 void expire_claims(Turn& turn) {
@@ -262,12 +282,20 @@ void expire_claims(Turn& turn) {
         const auto id = deadlines.begin()->second;
         const auto& claim = turn.state.view.claims.at(id);
         const auto waited = to_text(turn.now - claim.asked.accepted_at);
-        const bool starting = claim.state == ClaimState::starting;
+        const auto* own = turn.state.view.workspace_of(claim.asked.user, claim.asked.project);
+        if (own && own->state != WorkspaceState::stopped) {   // it waits for its own workspace, not for room (I11)
+            end_claim(turn, id, ClaimState::expired, ErrorKind::timeout,
+                      fmt::format("its workspace {} is still {} on {} after {}", own->workspace.value, to_string(own->state),
+                                  own->host.value, waited));
+            continue;
+        }
+        auto text = fmt::format("no slot became free in pool {} within {}", claim.asked.pool.value, waited);
         const auto blocked = turn.state.blocked_by.find(claim.asked.pool);
-        end_claim(turn, id, ClaimState::expired, starting ? ErrorKind::timeout : ErrorKind::no_capacity,
-                  starting ? fmt::format("its workspace did not start on {} within {}", claim.host.value, waited)
-                           : fmt::format("no slot became free in pool {} within {}{}", claim.asked.pool.value, waited,
-                                         blocked == turn.state.blocked_by.end() ? "" : ": " + blocked->second));
+        if (blocked != turn.state.blocked_by.end()) text += ": " + blocked->second;
+        if (const auto why = why_unsettled(turn.state, turn.now)) text += ": " + *why;
+        const auto booting = hosts_booting(turn.state, claim.asked.pool);
+        if (!booting.empty()) text += fmt::format("; {}: `berth doctor` says what keeps it from coming", booting);
+        end_claim(turn, id, ClaimState::expired, ErrorKind::no_capacity, std::move(text));
     }
 }
 

@@ -21,9 +21,6 @@ bool is_label(std::string_view text) {
 
 Result<void> check_registration(const State& state, const Asked<RegisterRequest>& asked) {
     const auto& offer = asked.body;
-    if (asked.role == Role::host && asked.sender != offer.host.value) {
-        return fail(ErrorKind::denied, "the key of '{}' may not register host '{}'", asked.sender, offer.host.value);
-    }
     if (!is_label(offer.host.value) || offer.incarnation.empty()) {
         return fail(ErrorKind::invalid, "a host id is 1 to {} of a-z A-Z 0-9 -, and an incarnation is not empty", label_bytes_max);
     }
@@ -34,6 +31,7 @@ Result<void> check_registration(const State& state, const Asked<RegisterRequest>
     if (!state.view.pools.contains(offer.pool)) {
         return fail(ErrorKind::not_found, "host {} names pool '{}', which is not configured", offer.host.value, offer.pool.value);
     }
+    TRY(check_meeting(state.view, offer));
     const auto at = state.view.hosts.find(offer.host);
     if (at == state.view.hosts.end()) return {};
     const auto& known = at->second;
@@ -94,8 +92,12 @@ void compare(Turn& turn, const HostView& host, const SlotReport& report) {
 }  // namespace
 
 void ask(Turn& turn, const Asked<RegisterRequest>& asked) {
-    if (const auto checked = check_registration(turn.state, asked); !checked) return turn.refuse(asked.caller, checked.error());
     const auto& offer = asked.body;
+    if (asked.role == Role::host && asked.sender != offer.host.value) {
+        return turn.refuse(asked.caller, {ErrorKind::denied, fmt::format("the key of '{}' may not register host '{}'", asked.sender, offer.host.value)});
+    }
+    if (const auto why = why_doubted(turn, offer.host, offer.term_seen.value_or(Term{}), offer.position_seen)) return turn.refuse(asked.caller, *why);
+    if (const auto checked = check_registration(turn.state, asked); !checked) return turn.refuse(asked.caller, checked.error());
     const auto at = turn.state.view.hosts.find(offer.host);
     if (at == turn.state.view.hosts.end() || differs(at->second, offer)) {
         turn.record(HostRegistered{.host = offer.host, .incarnation = offer.incarnation, .pool = offer.pool, .launch = offer.launch,
@@ -105,6 +107,7 @@ void ask(Turn& turn, const Asked<RegisterRequest>& asked) {
                     fmt::format("it offers {} slots to pool {}", offer.slots, offer.pool.value), {"version " + offer.version});
     }
     const auto& host = turn.state.view.hosts.at(offer.host);
+    meet(turn, host, offer);
     if (host.liveness == Liveness::unknown) turn.record(HostReturned{{host.host, host.incarnation}}, "it registered again");
     turn.reply(asked.caller, orders_of(turn.state, host));
 }
@@ -115,19 +118,19 @@ void ask(Turn& turn, const Asked<HostHeartbeat>& asked) {
         return turn.refuse(asked.caller, {ErrorKind::denied, fmt::format("the key of '{}' may not speak for '{}'", asked.sender, beat.host.value)});
     }
     const auto* host = turn.state.view.host_of({beat.host, beat.incarnation});
-    if (!host || host->liveness == Liveness::gone) {
+    if (const auto why = why_doubted(turn, beat.host, beat.term_seen, beat.position_seen)) return turn.refuse(asked.caller, *why);
+    if (!host || host->liveness == Liveness::gone || !turn.state.view.has_met(*host)) {
         return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("host {} is not registered in this incarnation; register first", beat.host.value)});
     }
-    if (beat.term_seen > turn.state.view.term) {
-        return turn.refuse(asked.caller, {ErrorKind::fenced, fmt::format("host {} has seen term {}, newer than {}", beat.host.value,
-                                                                         beat.term_seen.value, turn.state.view.term.value)});
-    }
-    turn.state.seen[beat.host] = {turn.now, beat};
+    auto& seen = turn.state.seen[beat.host];
+    const bool same = seen.beat.incarnation == beat.incarnation && seen.beat.slots == beat.slots;   // as most
+    seen.at = turn.now;
+    seen.beat = beat;
     if (host->liveness == Liveness::unknown) turn.record(HostReturned{{host->host, host->incarnation}}, "its heartbeat was heard again");
     for (const auto& report : beat.slots) {
         if (report.slot < host->slots.size()) compare(turn, *host, report);
     }
-    refresh_rank(turn.state, beat.host);
+    if (!same) refresh_rank(turn.state, beat.host);
     turn.reply(asked.caller, orders_of(turn.state, *host));
 }
 
@@ -145,23 +148,27 @@ void ask(Turn& turn, const Asked<UnknownRequest>& asked) {
     turn.reply(asked.caller, turn.done(1));
 }
 
-void ask(Turn& turn, const Asked<GoneRequest>& asked) {
-    const auto* host = turn.state.view.host_of(asked.body.host);
-    if (!host) return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no host {} in that incarnation", asked.body.host.host.value)});
-    if (host->liveness == Liveness::gone) return turn.reply(asked.caller, turn.done(0));
-    turn.record(HostGone{asked.body.host}, "the provider confirmed that this incarnation ended", {asked.body.evidence});
-    const auto slots = host->slots;  // a copy: each stop changes them
+void end_leases_of_gone(Turn& turn, const HostView& host) {
+    const auto slots = host.slots;  // a copy: each stop changes them
     for (std::uint32_t index = 0; index < slots.size(); ++index) {
         const auto id = slots[index].workspace;
         if (id.empty()) continue;
         const auto& workspace = turn.state.view.workspaces.at(id);
         if (workspace.state == WorkspaceState::starting) {
-            turn.record(WorkspaceFailed{id, workspace.epoch, host->host, index, "its host is gone"}, "its host is gone");
+            turn.record(WorkspaceFailed{id, workspace.epoch, host.host, index, "its host is gone"}, "its host is gone");
         } else if (workspace.state == WorkspaceState::active) {
-            turn.record(WorkspaceStopping{id, workspace.epoch, host->host, index}, "its host is gone");
+            turn.record(WorkspaceStopping{id, workspace.epoch, host.host, index}, "its host is gone");
         }
         finish_stop(turn, id, "the provider confirmed that its host is gone");
     }
+}
+
+void ask(Turn& turn, const Asked<GoneRequest>& asked) {
+    const auto* host = turn.state.view.host_of(asked.body.host);
+    if (!host) return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no host {} in that incarnation", asked.body.host.host.value)});
+    if (host->liveness == Liveness::gone) return turn.reply(asked.caller, turn.done(0));
+    turn.record(HostGone{asked.body.host}, "the provider confirmed that this incarnation ended", {asked.body.evidence});
+    end_leases_of_gone(turn, *host);
     turn.state.seen.erase(host->host);
     turn.reply(asked.caller, turn.done(1));
 }

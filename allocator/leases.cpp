@@ -41,7 +41,8 @@ void drive_erase(Turn& turn, const WorkspaceView& workspace) {
     for (auto at = hosts.begin(); !chosen && at != hosts.end(); ++at) {
         if (usable(at->second)) chosen = &at->second;
     }
-    if (!chosen) return schedule(turn.state, workspace.workspace, turn.now + turn.state.policy.command_retry);
+    // An old copy of the ledger does not know who has that home mounted.
+    if (!chosen || why_unsettled(turn.state, turn.now)) return schedule(turn.state, workspace.workspace, turn.now + turn.state.policy.command_retry);
     auto pending = pending_for(CommandKind::erase, workspace);
     pending.host = {chosen->host, chosen->incarnation};
     turn.command(pending, EraseCommand{turn.state.view.term, workspace.workspace}, turn.state.policy.command_timeout);
@@ -122,18 +123,20 @@ HostOrders orders_of(const State& state, const HostView& host) {
 void drive(Turn& turn, const WorkspaceId& id) {
     const auto& workspace = turn.state.view.workspaces.at(id);
     const auto& policy = turn.state.policy;
-    if (workspace.state == WorkspaceState::starting && turn.now >= workspace.granted_at + policy.start_deadline) {
+    // A lease that was taken over from its host has no claim, and runs: silence does not end it.
+    const auto give_up_at = (workspace.claim ? workspace.granted_at : turn.now) + policy.start_deadline;
+    if (workspace.state == WorkspaceState::starting && turn.now >= give_up_at) {
         fail_start(turn, workspace, fmt::format("not healthy within {}", to_text(policy.start_deadline)));
     }
     if (turn.state.driving.contains(id)) {  // its answer drives it on
-        if (workspace.state == WorkspaceState::starting) schedule(turn.state, id, workspace.granted_at + policy.start_deadline);
+        if (workspace.state == WorkspaceState::starting) schedule(turn.state, id, give_up_at);
         else unschedule(turn.state, id);
         return;
     }
     const auto term = turn.state.view.term;
     if (workspace.state == WorkspaceState::starting) {
-        turn.command(pending_for(CommandKind::bind, workspace), BindCommand{term, order_for(workspace)}, policy.bind_timeout);
-        schedule(turn.state, id, workspace.granted_at + policy.start_deadline);
+        turn.command(pending_for(CommandKind::bind, workspace), BindCommand{term, order_for(workspace), workspace.incarnation, turn.state.view.position}, policy.bind_timeout);
+        schedule(turn.state, id, give_up_at);
     } else if (workspace.leased && (workspace.state == WorkspaceState::stopping || workspace.state == WorkspaceState::destroying)) {
         turn.command(pending_for(CommandKind::stop, workspace),
                      StopCommand{term, workspace.slot, workspace.epoch, workspace.workspace}, policy.command_timeout);
@@ -237,6 +240,10 @@ void ask(Turn& turn, const Asked<DestroyRequest>& asked) {
 }
 
 void ask(Turn& turn, const Asked<ExtendRequest>& asked) {
+    if (asked.body.expires_at <= turn.now) {
+        turn.refuse(asked.caller, {ErrorKind::invalid, fmt::format("{} lies in the past; name a later end", to_rfc3339(asked.body.expires_at))});
+        return;
+    }
     const auto found = resolve_or_refuse(turn, asked);
     if (found.empty()) return;
     std::uint32_t count = 0;
@@ -288,6 +295,10 @@ void ask(Turn& turn, const Asked<ReapRequest>& asked) {
     if (!over) {
         return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("workspace {} is not over: '{}' does not hold by the ledger (it expires at {})",
                                                                            workspace.workspace.value, asked.body.cause, to_rfc3339(workspace.expires_at))});
+    }
+    if (turn.state.view.is_unsure_of(turn.state.view.hosts.at(workspace.host))) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("workspace {} may have been extended: the ledger is an old copy; see docs/restore.md",
+                                                                           workspace.workspace.value)});
     }
     begin_stop(turn, workspace.workspace, asked.body.cause == "expired" ? "its lease expired" : "it reached the pool's maximum lifetime",
                asked.body.evidence);

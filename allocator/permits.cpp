@@ -51,12 +51,22 @@ void ask(Turn& turn, const Asked<DrainRequest>& asked) {
     const auto* host = host_or_refuse(turn, asked, asked.body.host);
     if (!host) return;
     const auto& ref = asked.body.host;
+    const auto& view = turn.state.view;
+    if (view.is_unsure_of(*host)) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} is not ended: the ledger is an old copy{}; see docs/restore.md",
+                                                                           host->host.value, view.doubted_by ? "" : " and has not met it yet")});
+    }
     if (host->admission == Admission::draining) {
         return turn.reply(asked.caller, Permit{ref, turn.state.view.term, host->drained_at});
     }
     if (!host->idle()) {
         return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} holds {} leases", host->host.value,
                                                                            host->count(SlotUse::leased) + host->count(SlotUse::stopping))});
+    }
+    const auto heard_by = turn.state.began_at + 3 * turn.state.policy.heartbeat;
+    if (host->liveness == Liveness::unknown && turn.now < heard_by) {     // it may be back, and know that this ledger is an old copy
+        return turn.refuse(asked.caller, {ErrorKind::unavailable, fmt::format("host {} was not heard since this allocator began; wait until {}",
+                                                                              host->host.value, to_rfc3339(heard_by))});
     }
     if (host->admission == Admission::open) turn.record(HostCordoned{ref}, asked.body.why.empty() ? "it is to be drained" : asked.body.why);
     if (host->liveness == Liveness::unknown) return drain(turn, ref, asked.caller, {"unreachable, cordoned and without a lease"});
@@ -86,7 +96,7 @@ void ask(Turn& turn, const Asked<PermitCheckRequest>& asked) {
     const auto& permit = asked.body.permit;
     const auto* host = turn.state.view.host_of(permit.host);
     const bool good = host && host->admission == Admission::draining && host->drained_at == permit.position &&
-                      permit.term == turn.state.view.term && host->idle();
+                      permit.term == turn.state.view.term && host->idle() && !turn.state.view.doubted_by;
     if (!good) {
         return turn.refuse(asked.caller, {ErrorKind::fenced, fmt::format("the permit for {} of term {} is no longer good (the term is {}); ask again",
                                                                          permit.host.host.value, permit.term.value, turn.state.view.term.value)});
@@ -98,6 +108,9 @@ void ask(Turn& turn, const Asked<LaunchRequest>& asked) {
     const auto at = turn.state.view.pools.find(asked.body.pool);
     if (at == turn.state.view.pools.end()) {
         return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no pool '{}'", asked.body.pool.value)});
+    }
+    if (turn.state.view.doubted_by) {
+        return turn.refuse(asked.caller, {ErrorKind::unavailable, "the ledger is an old copy and may not know the newest hosts; see docs/restore.md"});
     }
     std::uint32_t exist = 0, in_flight = 0;
     for (const auto& [id, host] : turn.state.view.hosts) {

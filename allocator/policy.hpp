@@ -11,6 +11,8 @@
 
 namespace berth::allocator {
 
+BERTH_ENUM(Storage, ample, low)           // of the ledger's disk; low: refuse new claims, go on releasing
+
 struct Policy {
     std::string version = "1";
     Duration claim_wait{120'000};          // a claim's deadline when it names none (I7)
@@ -30,11 +32,12 @@ struct Policy {
     std::uint32_t slots_per_host_max = 1'000;
     Duration progress_every{2'000};        // how often a waiting claim is told its place
     std::uint32_t progress_claims_max = 100;
+    Duration recovery_settle{30'000};      // after `recover`: time for hosts that the old copy never knew
 
     BERTH_FIELDS(Policy, version, claim_wait, claim_wait_max, claims_open_max, callers_per_claim_max, start_deadline,
                  bind_timeout, command_timeout, command_retry, tries_max, host_failures_max, host_failures_pause,
                  heartbeat, launch_deadline, launches_in_flight_max, slots_per_host_max, progress_every,
-                 progress_claims_max)
+                 progress_claims_max, recovery_settle)
 };
 
 }  // namespace berth::allocator

@@ -28,6 +28,20 @@ void forget_claim(State& state, const ClaimView& claim) {
     }
 }
 
+void note_unmet(State& state, const HostId& id) {
+    const auto& host = state.view.hosts.at(id);
+    if (host.liveness != Liveness::gone && !state.view.has_met(host)) state.unmet.insert(id);
+    else state.unmet.erase(id);
+}
+
+// Nothing for a host that takes no lease now.
+std::optional<Rank> rank_of(const State& state, const HostView& host) {
+    if (host.liveness != Liveness::live || host.admission != Admission::open || !state.view.has_met(host)) return std::nullopt;
+    const auto free_slots = host.count(SlotUse::free);
+    if (free_slots == 0) return std::nullopt;
+    return Rank{host.failures, has_standby(state, host) ? 0U : 1U, free_slots, host.host};
+}
+
 // What a fact changes among the look-ups; most change nothing.
 class Indexer {
 public:
@@ -44,6 +58,7 @@ public:
     void operator()(const WorkspaceDestroying& fact) { moved(fact.workspace, {}); }
     void operator()(const WorkspaceDestroyed& fact) { moved(fact.workspace, {}); }
     void operator()(const HostRegistered& fact) {
+        note_unmet(state_, fact.host);
         refresh_rank(state_, fact.host);
         state_.blocked_by.erase(fact.pool);
     }
@@ -52,7 +67,18 @@ public:
     void operator()(const HostDrained& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostUnknown& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostReturned& fact) { refresh_rank(state_, fact.host.host); }
-    void operator()(const HostGone& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostGone& fact) {
+        note_unmet(state_, fact.host.host);
+        refresh_rank(state_, fact.host.host);
+    }
+    void operator()(const HostRecovered& fact) {
+        note_unmet(state_, fact.host.host);
+        refresh_rank(state_, fact.host.host);
+        for (const auto& id : fact.displaced) moved(id, state_.view.workspaces.at(id).host);
+        for (const auto& held : fact.held) {
+            if (held.wanted == Wanted::running) moved(held.workspace, fact.host.host);
+        }
+    }
     void operator()(const SlotQuarantined& fact) { refresh_rank(state_, fact.host); }
     void operator()(const SlotCleared& fact) { refresh_rank(state_, fact.host); }
     void operator()(const LaunchFailed& fact) { state_.blocked_by[fact.pool] = fact.text; }
@@ -79,7 +105,7 @@ private:
 void Turn::record(Fact fact, std::string why, std::vector<std::string> evidence) {
     FactRecord record{Position{next_position()}, state.view.term, now, std::move(fact),
                       Reason{std::move(why), actor, state.policy.version, std::move(evidence)}, cause};
-    if (std::holds_alternative<TookOver>(record.fact)) record.term = Term{record.position.value};
+    if (std::holds_alternative<TookOver>(record.fact)) record.term = term_of(record.position, now);
     apply(state.view, record);
     std::visit(Indexer{state, now}, record.fact);
     out.facts.push_back(std::move(record));
@@ -101,19 +127,17 @@ void Turn::command(PendingCommand pending, CommandBody body, Duration timeout) {
 }
 
 void refresh_rank(State& state, const HostId& id) {
-    if (const auto old = state.ranks.find(id); old != state.ranks.end()) {
+    const auto host = state.view.hosts.find(id);
+    const auto rank = host == state.view.hosts.end() ? std::nullopt : rank_of(state, host->second);
+    const auto old = state.ranks.find(id);
+    if (old != state.ranks.end()) {
+        if (rank && old->second == std::pair{host->second.pool, *rank}) return;
         state.candidates[old->second.first].erase(old->second.second);
-        state.ranks.erase(old);
+        if (!rank) state.ranks.erase(old);
     }
-    const auto at = state.view.hosts.find(id);
-    if (at == state.view.hosts.end()) return;
-    const auto& host = at->second;
-    if (host.liveness != Liveness::live || host.admission != Admission::open) return;
-    const auto free_slots = host.count(SlotUse::free);
-    if (free_slots == 0) return;
-    const Rank rank{host.failures, has_standby(state, host) ? 0U : 1U, free_slots, id};
-    state.candidates[host.pool].insert(rank);
-    state.ranks.emplace(id, std::pair{host.pool, rank});
+    if (!rank) return;
+    state.candidates[host->second.pool].insert(*rank);
+    state.ranks.insert_or_assign(id, std::pair{host->second.pool, *rank});
 }
 
 void schedule(State& state, const WorkspaceId& id, Instant at) {
@@ -137,7 +161,10 @@ std::uint64_t order_of(const ClaimId& id) {
 
 State make_state(Policy policy, View view) {
     State state{.policy = std::move(policy), .view = std::move(view)};
-    for (const auto& [id, host] : state.view.hosts) refresh_rank(state, id);
+    for (const auto& [id, host] : state.view.hosts) {
+        note_unmet(state, id);
+        refresh_rank(state, id);
+    }
     for (const auto& [id, workspace] : state.view.workspaces) {
         if (needs_driving(workspace)) schedule(state, id, Instant{});
     }

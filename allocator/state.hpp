@@ -49,6 +49,7 @@ struct State {
     Policy policy;
     View view;
     bool storage_low = false;
+    Instant began_at;                                       // this allocator
 
     std::map<HostId, Seen> seen;
     std::map<PoolName, std::set<Rank>> candidates;          // live, open, with a free slot
@@ -65,6 +66,7 @@ struct State {
     std::map<WorkspaceId, CommandId> driving;               // its command that is under way
     CommandId next_command = 1;
 
+    std::set<HostId> unmet;                                 // of a recovered ledger: who has not told what it holds
     std::map<PoolName, std::string> blocked_by;             // the last launch failure, until a host comes
     Instant next_progress;
 };

@@ -14,6 +14,12 @@ public:
 
     void operator()(const Begin& begin) {
         turn_.record(TookOver{begin.ledger, begin.version}, "this process opened the ledger and begins its term");
+        turn_.state.began_at = turn_.now;
+        std::vector<HostId> gone;
+        for (const auto& [id, host] : turn_.state.view.hosts) {
+            if (host.liveness == Liveness::gone && !host.idle()) gone.push_back(id);
+        }
+        for (const auto& id : gone) end_leases_of_gone(turn_, turn_.state.view.hosts.at(id));
         // Of workspaces and claims that were on their way, nobody remembers a command: drive them all.
         drive_due(turn_);
         resume_claims(turn_);

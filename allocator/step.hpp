@@ -34,7 +34,6 @@ struct Begin {
 struct PoolConfigured {
     PoolDefined pool;
 };
-BERTH_ENUM(Storage, ample, low)           // low: refuse new claims, go on releasing
 struct StorageChanged {
     Storage storage = Storage::ample;
 };

@@ -71,6 +71,8 @@ void ask(Turn& turn, const Asked<RegisterRequest>& asked);
 void ask(Turn& turn, const Asked<HostHeartbeat>& asked);
 void ask(Turn& turn, const Asked<UnknownRequest>& asked);
 void ask(Turn& turn, const Asked<GoneRequest>& asked);
+/// Also at the begin: of several facts that were written at once, a torn ledger may have kept the first.
+void end_leases_of_gone(Turn& turn, const HostView& host);
 void ask(Turn& turn, const Asked<CordonRequest>& asked);
 void ask(Turn& turn, const Asked<UncordonRequest>& asked);
 void ask(Turn& turn, const Asked<DrainRequest>& asked);
@@ -79,5 +81,15 @@ void ask(Turn& turn, const Asked<LaunchRequest>& asked);
 void ask(Turn& turn, const Asked<LaunchFailedRequest>& asked);
 void hear_seal(Turn& turn, const PendingCommand& pending, const Result<HostAnswer>& answer);
 void expire_launches(Turn& turn);
+
+// ---- an old copy of the ledger (recovery.cpp)
+/// Why a host that has seen this must not be served: it knows positions that the ledger lacks.
+std::optional<Error> why_doubted(Turn& turn, const HostId& host, Term term_seen, std::optional<Position> position_seen);
+/// Why no lease may be granted yet: a host may run what the ledger takes for stopped.
+std::optional<std::string> why_unsettled(const State& state, Instant now);
+/// Whether what the host says to hold can be, if the recovered ledger is to meet it.
+Result<void> check_meeting(const View& view, const RegisterRequest& offer);
+/// Takes over what the host held before the ledger was recovered; once, and before it gets orders.
+void meet(Turn& turn, const HostView& host, const RegisterRequest& offer);
 
 }  // namespace berth::allocator

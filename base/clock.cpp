@@ -5,19 +5,34 @@ namespace berth {
 
 namespace {
 
+using std::chrono::nanoseconds;
+
 template <class C>
-Duration since_epoch() {
-    return std::chrono::duration_cast<Duration>(C::now().time_since_epoch());
+nanoseconds since_epoch() {
+    return std::chrono::duration_cast<nanoseconds>(C::now().time_since_epoch());
 }
+
+constexpr int readings = 5;
 
 }  // namespace
 
-RealClock::RealClock()
-    : wall_at_start_(since_epoch<std::chrono::system_clock>()),
-      steady_at_start_(since_epoch<std::chrono::steady_clock>()) {}
+RealClock::RealClock() {
+    // A thread that has to wait between the two readings would be that late for all its life.
+    auto shortest = nanoseconds::max();
+    for (int i = 0; i < readings; ++i) {
+        const auto before = since_epoch<std::chrono::steady_clock>();
+        const auto wall = since_epoch<std::chrono::system_clock>();
+        const auto took = since_epoch<std::chrono::steady_clock>() - before;
+        if (took >= shortest) continue;
+        shortest = took;
+        wall_at_start_ = wall;
+        steady_at_start_ = before;
+    }
+}
 
 Instant RealClock::now() const {
-    return Instant{wall_at_start_ + (since_epoch<std::chrono::steady_clock>() - steady_at_start_)};
+    const auto passed = since_epoch<std::chrono::steady_clock>() - steady_at_start_;
+    return Instant{std::chrono::duration_cast<Duration>(wall_at_start_ + passed)};
 }
 
 }  // namespace berth

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one way to learn what time it is. The real clock reads the wall once, at start, and goes on
-// by the monotonic clock, so that a step of the wall clock never moves a deadline (F22).
+// by the monotonic clock, so that a step of the wall clock never moves a deadline (F22). The clocks
+// of two processes of one machine agree to a millisecond, and not better, while nobody steps the wall.
 #pragma once
 
 #include "base/time.hpp"
@@ -19,8 +20,8 @@ public:
     Instant now() const override;
 
 private:
-    Duration wall_at_start_;
-    Duration steady_at_start_;
+    std::chrono::nanoseconds wall_at_start_{0};
+    std::chrono::nanoseconds steady_at_start_{0};
 };
 
 }  // namespace berth

@@ -45,5 +45,7 @@ using Epoch = Number<struct EpochTag>;             // grows with each lease of a
 
 /// Users and projects: 1–64 of [a-zA-Z0-9._@-], not starting with '.' or '-', no "..".
 Result<void> check_name(std::string_view what, std::string_view name);
+/// Workspaces: 1–63 of [a-z0-9-], not starting with '-': an id names a folder and a host name.
+bool is_dns_label(std::string_view id);
 
 }  // namespace berth

@@ -44,6 +44,7 @@ public:
         }
         if (key_ == "id") return take(id, text, "id");
         if (key_ == "deadline") return take(deadline, text, "deadline");
+        if (key_ == "time") time = text;
         return true;
     }
 
@@ -52,6 +53,7 @@ public:
 
     std::optional<std::string_view> id;
     std::optional<std::string_view> deadline;
+    std::optional<std::string_view> time;
     const char* why = nullptr;
 
 private:
@@ -103,7 +105,10 @@ Result<Glance> glance(std::string_view envelope) {
         return fail(ErrorKind::invalid, "an id is printable ASCII without blanks");
     }
     Glance seen{.id = *glancer.id};
-    if (glancer.deadline) seen.deadline = TRY(from_rfc3339(*glancer.deadline));
+    if (glancer.deadline) {
+        seen.deadline = TRY(from_rfc3339(*glancer.deadline));
+        if (glancer.time) seen.time = TRY(from_rfc3339(*glancer.time));
+    }
     return seen;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the broker must know of an envelope, and no more: is it sound and within bounds, what is its
-// id, by when must it be answered. One pass, nothing copied, nothing allocated by what it claims.
+// id, by when must it be answered, when was it made. One pass, nothing copied, nothing allocated by what it claims.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,8 @@ namespace berth::broker {
 
 struct Glance {
     std::string_view id;               // 1 to 512 printable ASCII characters; lives as long as the bytes
-    std::optional<Instant> deadline;
+    std::optional<Instant> deadline;   // both by the clock of whoever sent it
+    std::optional<Instant> time;       // looked at only beside a deadline
 };
 
 Result<Glance> glance(std::string_view envelope);

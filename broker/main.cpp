@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // berth-broker: carries events and requests between peers whose keys it knows.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "base/clock.hpp"
 #include "base/config.hpp"
 #include "base/diagnostics.hpp"
+#include "base/exit.hpp"
+#include "base/ready_file.hpp"
 #include "broker/process.hpp"
 
 namespace {
@@ -27,22 +24,17 @@ berth::Result<void> run(const Options& options) {
     const auto config = TRY(berth::Config::load(options.config));
     auto policy = TRY(berth::read_section<berth::broker::Policy>(config, "broker"));
 
-    const auto run_dir = options.state + "/run";
-    const auto ready = run_dir + "/broker.ready";
-    std::error_code ignored;
-    std::filesystem::create_directories(run_dir, ignored);
-    std::filesystem::remove(ready, ignored);
+    const berth::ReadyFile ready(options.state, "broker");
 
     const berth::RealClock clock;
     berth::bus::Loop loop(clock);
     loop.on_termination([&loop] { loop.stop(); });
     const auto process = TRY(berth::broker::Process::open(loop, std::move(policy), options.state));
-    std::ofstream{ready} << ::getpid() << "\n";
+    ready.serves();
     berth::log_info("ready", {{"events_in", process->addresses().events_in},
                               {"events_out", process->addresses().events_out},
                               {"requests", process->addresses().requests}});
     loop.run();
-    std::filesystem::remove(ready, ignored);
     berth::log_info("stopped");
     return {};
 }
@@ -57,9 +49,5 @@ int main(int argc, char** argv) {
     app.add_option("--log-level", options.log_level, "debug, info, warn or error");
     app.footer("Example: berth-broker --state ~/.local/state/berth");
     CLI11_PARSE(app, argc, argv);
-    if (const auto outcome = run(options); !outcome) {
-        std::fprintf(stderr, "berth-broker: %s\n", outcome.error().text.c_str());
-        return 1;
-    }
-    return 0;
+    return berth::exit_with("berth-broker", run(options));
 }

@@ -46,6 +46,17 @@ std::optional<bus::Peer> PeerBook::find(const std::string& public_key) const {
     return found->second;
 }
 
+void PeerBook::bar(const std::string& public_key, Instant until) {
+    const std::lock_guard lock(guard_);
+    if (peers_->contains(public_key)) barred_[public_key] = until;
+}
+
+bool PeerBook::is_barred(const std::string& public_key, Instant now) const {
+    const std::lock_guard lock(guard_);
+    const auto found = barred_.find(public_key);
+    return found != barred_.end() && now < found->second;
+}
+
 Result<std::vector<bus::Peer>> PeerBook::refresh() {
     const std::lock_guard lock(reading_);
     const auto changed = changed_at(dir_);

@@ -24,6 +24,10 @@ public:
     std::shared_ptr<const Peers> peers() const;
     std::optional<bus::Peer> find(const std::string& public_key) const;
 
+    /// Shut out from listening until then, though enrolled.
+    void bar(const std::string& public_key, Instant until);
+    bool is_barred(const std::string& public_key, Instant now) const;
+
     /// Reads the folder again when it changed. Gives the peers that are gone or have another key or
     /// role. An error leaves what was known.
     Result<std::vector<bus::Peer>> refresh();
@@ -34,6 +38,7 @@ private:
     std::string dir_;
     mutable std::mutex guard_;
     std::shared_ptr<const Peers> peers_;   // under guard_
+    std::map<std::string, Instant> barred_;   // under guard_; at most one entry for each peer
     std::mutex reading_;
     std::int64_t changed_ns_ = -1;         // under reading_
     std::vector<bus::Peer> gone_;          // under reading_: found by one thread, told to the other

@@ -20,13 +20,14 @@ struct Policy {
 
     Duration deadline_default{30'000};                     // of a request that names none
     Duration deadline_max{600'000};                        // a later one is brought forward to it
+    Duration clock_skew_max{10'000};                       // so far behind ours a host's clock may be
     Duration beat_period{1'000};
     Duration worker_silence_max{3'000};                    // then a worker counts as dead
     std::uint32_t pending_max = 131'072;                   // requests without a reply yet
     std::uint32_t pending_per_peer_max = 65'536;
 
     BERTH_FIELDS(Policy, events_in, events_out, requests, requests_allocator, advertise_host, deadline_default,
-                 deadline_max, beat_period, worker_silence_max, pending_max, pending_per_peer_max)
+                 deadline_max, clock_skew_max, beat_period, worker_silence_max, pending_max, pending_per_peer_max)
 };
 
 inline constexpr std::size_t topic_bytes_max = 128;
@@ -41,5 +42,6 @@ inline constexpr Duration tick_period{50};
 inline constexpr Duration bind_patience{3'000};
 inline constexpr Duration bind_pause{50};
 inline constexpr Duration peers_period{1'000};
+inline constexpr Duration barred_for{600'000};                               // after a flood of subscriptions
 
 }  // namespace berth::broker

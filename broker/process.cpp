@@ -155,7 +155,11 @@ void Process::start() {
 Arrival Process::arrival_of(const bus::Frames& frames, Channel channel) {
     const std::size_t topic_at = channel == Channel::requests ? 1 : 0;
     Arrival arrival{.channel = channel};
-    const auto found = peers_->find(bus::user_id(frames));
+    auto found = peers_->find(bus::user_id(frames));
+    if (found == peers_->end()) {  // the ZAP thread admitted it, and knows it since a moment
+        peers_ = book_->peers();
+        found = peers_->find(bus::user_id(frames));
+    }
     if (found != peers_->end()) arrival.sender = Sender{found->second.name, found->second.role};
     if (topic_at == 1 && frames.count > 0) arrival.route = std::string{frames.text(0)};
     arrival.frames = frames.overflow || frames.count < topic_at ? 0 : frames.count - topic_at;
@@ -202,6 +206,10 @@ bool Process::drain_subscriptions() {
             break;
         }
         asked = asked || frames.text(0) == "\1" + beat_topic;
+        if (frames.text(0).starts_with('\1') && floods_.note(bus::user_id(frames), loop_.now())) {
+            stop_flood(bus::user_id(frames));
+            return false;
+        }
     }
     // Whoever subscribes to the beat last knows by it that all its subscriptions are in force.
     if (asked) publish_beat();
@@ -222,6 +230,17 @@ void Process::look_after_peers() {
         carry_out(revoke(state_, peer.name), nullptr, 0);
     }
     if (listening) restart_events_out();
+}
+
+// The subscriptions of one peer can be taken back with the socket alone: its own are not let in again.
+void Process::stop_flood(const std::string& key) {
+    const auto peer = book_->find(key);
+    ++state_.count(Count::subscription_floods);
+    log_warn("listener.barred", {{"peer", peer ? peer->name : ""}, {"minutes", barred_for.count() / 60'000},
+                                 {"why", "it subscribed to more than any program needs"}});
+    book_->bar(key, loop_.now() + barred_for);
+    floods_.forget(key);
+    restart_events_out();
 }
 
 // A subscriber is asked for its key at the handshake only: the one way to cut it off is to close the

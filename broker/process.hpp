@@ -15,6 +15,7 @@
 
 #include "bus/loop.hpp"
 #include "bus/socket.hpp"
+#include "broker/flood.hpp"
 #include "broker/peer_book.hpp"
 #include "broker/step.hpp"
 #include "broker/zap.hpp"
@@ -51,6 +52,7 @@ private:
     void carry_out(Decisions decisions, bus::Frames* frames, std::size_t topic_at);
     void look_after_peers();
     void restart_events_out();
+    void stop_flood(const std::string& key);
 
     void send_to_peer(const ToPeer& to, bus::Frames& frames, std::size_t topic_at, bool last_use);
     void send_to_subscribers(const ToSubscribers& to, bus::Frames& frames, std::size_t topic_at, bool last_use);
@@ -71,6 +73,7 @@ private:
     std::shared_ptr<const PeerBook::Peers> peers_;
     zmq::context_t context_;
     std::unique_ptr<Zap> zap_;
+    FloodWatch floods_;
     zmq::socket_t events_in_;
     zmq::socket_t events_out_;
     zmq::socket_t requests_;

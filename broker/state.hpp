@@ -38,7 +38,8 @@ BERTH_ENUM(Count,
            workers_lost,
            over_limit,         // too many pending
            unreachable,        // the receiver is not connected
-           slow_receiver)      // the receiver's queue is full
+           slow_receiver,      // the receiver's queue is full
+           subscription_floods)   // peers shut out from listening for a while
 inline constexpr std::size_t counts = enum_names(Count{}).size();
 
 struct Worker {

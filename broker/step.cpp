@@ -156,15 +156,25 @@ Decisions take_serve(const Passage& passage) {
     return decisions;
 }
 
+/// By our clock, which may differ from the sender's: what counts is how long it was to wait. Its deadline
+/// itself only tells what lay somewhere for long. Nothing when it came too late. Only what hosts ask bears an
+/// epoch or a term and so does no harm later; who says "destroy my project" needs a clock that is right.
+std::optional<Instant> deadline_of(const Glance& seen, const Policy& policy, Role role, Instant now) {
+    if (!seen.deadline) return now + policy.deadline_default;
+    const auto skew = role == Role::host ? policy.clock_skew_max : Duration{0};
+    const auto wait = *seen.deadline - seen.time.value_or(now);
+    if (wait <= Duration{0} || *seen.deadline + skew <= now) return std::nullopt;
+    return now + std::min(wait, policy.deadline_max);
+}
+
 Decisions take_request(const Passage& passage, const Topic& topic, const CatalogRow& row) {
     auto& state = passage.state;
     const auto& policy = state.policy;
-    const auto deadline = std::min(passage.seen.deadline.value_or(passage.now + policy.deadline_default),
-                                   passage.now + policy.deadline_max);
-    if (deadline <= passage.now) {
+    const auto deadline = deadline_of(passage.seen, policy, passage.sender.role, passage.now);
+    if (!deadline) {
         return passage.refuse(Count::expired, topic.name,
-                              {ErrorKind::timeout, fmt::format("{} {} came after its deadline", topic.name,
-                                                               passage.seen.id)});
+                              {ErrorKind::timeout, fmt::format("{} {} came after its deadline; or the clock of {} is wrong", topic.name,
+                                                               passage.seen.id, passage.sender.name)});
     }
     const auto service = service_of(row.name, topic.key);
     const auto found = state.services.find(service);
@@ -189,10 +199,10 @@ Decisions take_request(const Passage& passage, const Topic& topic, const Catalog
     ++found->second.requests;
     ++state.count(Count::requests);
     worker.pending.insert(number);
-    state.deadlines.emplace(deadline, number);
+    state.deadlines.emplace(*deadline, number);
     state.pending.emplace(number, Pending{passage.sender.name, passage.sender.role, passage.from.route,
                                           std::string{passage.seen.id}, topic.name, std::move(name), worker.route,
-                                          deadline});
+                                          *deadline});
     return {ToPeer{worker.route, {passage.sender.role, passage.sender.name, tag_of(state, number)}}};
 }
 
@@ -203,7 +213,7 @@ Decisions take_reply(State& state, const Arrival& from, const Sender& sender) {
     };
     if (from.channel != Channel::requests || from.frames != 3) return drop(Count::malformed, "a reply has three frames");
     const auto most = sender.role == Role::allocator ? trusted_envelope_bytes_max : envelope_bytes_max;
-    if (from.tag.size() > tag_bytes_max || from.envelope.size() > most) return drop(Count::oversized, "a reply");
+    if (from.tag.size() > tag_bytes_max) return drop(Count::oversized, "the tag of a reply");
     const auto number = number_in(state, from.tag);
     const auto found = number ? state.pending.find(*number) : state.pending.end();
     if (found == state.pending.end()) return drop(Count::late_replies, "a reply that nobody waits for");
@@ -211,10 +221,10 @@ Decisions take_reply(State& state, const Arrival& from, const Sender& sender) {
         return drop(Count::denied, "a reply to another worker's request");
     }
     const auto pending = close(state, *number);
-    if (pending.caller_role == Role::host && from.envelope.size() > envelope_bytes_max) {
+    if (from.envelope.size() > (pending.caller_role == Role::host ? envelope_bytes_max : most)) {
         ++state.count(Count::oversized);
         return {refusal_of(pending, ErrorKind::limit,
-                           fmt::format("the answer to {} {} is larger than a host takes", pending.name,
+                           fmt::format("the answer to {} {} is too large: ask for less", pending.name,
                                        pending.request_id))};
     }
     ++state.count(Count::replies);
@@ -310,6 +320,11 @@ Decisions give_back(State& state, const std::string& tag) {
 
 Decisions revoke(State& state, const std::string& name) {
     state.host_routes.erase(name);
+    std::vector<std::uint64_t> asked;
+    for (const auto& [number, pending] : state.pending) {
+        if (pending.caller == name) asked.push_back(number);
+    }
+    for (const auto number : asked) close(state, number);
     return lose_worker(state, name, "its key was revoked");
 }
 

@@ -90,7 +90,7 @@ Decisions tick(State& state, Instant now);
 Decisions lose_route(State& state, const std::string& route);
 /// A send of the request with this tag failed: the worker does not take more.
 Decisions give_back(State& state, const std::string& tag);
-/// A key is no longer enrolled, or in another role.
+/// A key is no longer enrolled, or in another role: it serves nothing and hears no more answers.
 Decisions revoke(State& state, const std::string& name);
 
 BrokerStatus status_of(const State& state);

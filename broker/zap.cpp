@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "base/clock.hpp"
 
 namespace berth::broker {
 
@@ -68,6 +69,8 @@ void Zap::answer() {
         if (!peer && book_.refresh()) peer = book_.find(key);
         if (!peer) {
             status = "300";  // it may be enrolled soon: the client tries again by itself
+        } else if (frames[2].to_string_view() == events_domain && book_.is_barred(key, RealClock{}.now())) {
+            text = "barred";
         } else if (is_admitted(*peer, frames[2].to_string_view())) {
             status = "200";
             text = "OK";

@@ -129,6 +129,10 @@ public:
         });
     }
 
+    /// Called once, when the broker has taken us for a worker for the first time: from then on a
+    /// request reaches us. After serve(), before the loop runs.
+    void when_serving(std::function<void()> then);
+
     const Peer& peer() const;
     const Counters& counters() const;
     const std::string& source() const;        // "/berth/<name>/<boot id>"

@@ -2,6 +2,7 @@
 #include "bus/follower.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/diagnostics.hpp"
 
@@ -23,7 +24,7 @@ void FactOrder::ask_again() {
     kept_.clear();
 }
 
-Result<std::vector<FactRecord>> FactOrder::begin(const std::string& ledger, Position position) {
+Result<std::vector<FactRecord>> FactOrder::begin(const std::string& ledger, Position position, Term term) {
     std::vector<FactRecord> next;
     auto reached = position;
     for (auto& [of, record] : kept_) {
@@ -40,7 +41,10 @@ Result<std::vector<FactRecord>> FactOrder::begin(const std::string& ledger, Posi
     following_ = true;
     ledger_ = ledger;
     position_ = reached;
+    term_ = term;
+    for (const auto& record : next) note_term(record);
     seen_ahead_.reset();
+    seen_below_ = false;
     return next;
 }
 
@@ -51,15 +55,25 @@ FactPlace FactOrder::place(const std::string& ledger, const FactRecord& record) 
         return FactPlace::kept;
     }
     if (ledger != ledger_) return FactPlace::foreign;
-    if (record.position <= position_) return FactPlace::known;
+    if (record.position <= position_) {
+        const bool of_old_copy = std::holds_alternative<TookOver>(record.fact) && term_of(record.position, record.at) != term_;
+        return of_old_copy ? FactPlace::gap : FactPlace::known;
+    }
     if (record.position.value != position_.value + 1) return FactPlace::gap;
     position_ = record.position;
+    note_term(record);
     return FactPlace::next;
+}
+
+void FactOrder::note_term(const FactRecord& record) {
+    if (std::holds_alternative<TookOver>(record.fact)) term_ = term_of(record.position, record.at);
 }
 
 bool FactOrder::is_behind(const LedgerHead& head) {
     if (!following_) return false;
-    if (head.ledger != ledger_ || head.position < position_) return true;  // another, or an old copy of it
+    if (head.ledger != ledger_) return true;
+    const bool below = head.position < position_;
+    if (std::exchange(seen_below_, below) && below) return true;           // an old copy of the ledger
     const bool behind = seen_ahead_ && *seen_ahead_ > position_;
     seen_ahead_ = head.position > position_ ? std::optional{head.position} : std::nullopt;
     return behind;
@@ -129,7 +143,7 @@ void Follower::ask_later() {
 
 void Follower::begin(ViewReply reply) {
     reply.view.reindex();
-    auto kept = order_.begin(reply.view.ledger, reply.view.position);
+    auto kept = order_.begin(reply.view.ledger, reply.view.position, reply.view.term);
     if (!kept) {
         ++counters_.gaps;
         log_warn("follower.gap", {{"why", kept.error().text}});

@@ -23,7 +23,7 @@ BERTH_ENUM(FactPlace,
            next,      // the one that follows
            known,     // heard before
            kept,      // the view is not here yet; it is kept until then
-           gap,       // at least one is missing
+           gap,       // at least one is missing, or the ledger went back in time
            foreign)   // of another ledger
 
 /// The order of facts, apart from sockets. Positions alone decide; nothing is trusted to arrive.
@@ -35,17 +35,22 @@ public:
     bool following() const { return following_; }
     Position position() const { return position_; }
 
-    /// A view at this position. Gives the kept facts that follow it, or an error when they do not.
-    Result<std::vector<FactRecord>> begin(const std::string& ledger, Position position);
+    /// A view at this position, in this term. Gives the kept facts that follow it, or an error when they do not.
+    Result<std::vector<FactRecord>> begin(const std::string& ledger, Position position, Term term);
     FactPlace place(const std::string& ledger, const FactRecord& record);
-    /// True when this beacon shows that facts were lost: they had a whole beat's time to arrive.
+    /// True when this beacon shows that facts were lost, or that the ledger went back in time: either
+    /// had a whole beat's time to be otherwise, since views and beacons come by different ways.
     bool is_behind(const LedgerHead& head);
 
 private:
+    void note_term(const FactRecord& record);
+
     bool following_ = false;
     std::string ledger_;
     Position position_;
+    Term term_;                                                // that the last fact was of
     std::optional<Position> seen_ahead_;                       // by the last beacon
+    bool seen_below_ = false;                                  // the last beacon was
     std::deque<std::pair<std::string, FactRecord>> kept_;
 };
 

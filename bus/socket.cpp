@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bus/socket.hpp"
 
+#include <atomic>
 #include <cerrno>
 
 #include "base/check.hpp"
@@ -120,6 +121,26 @@ Result<zmq::socket_t> open_client(zmq::context_t& context, const SocketPlan& pla
         return fail(ErrorKind::invalid, "cannot connect to '{}': {}", address, zmq_strerror(errno));
     }
     return socket;
+}
+
+zmq::socket_t watch_connection(zmq::context_t& context, zmq::socket_t& watched) {
+    static std::atomic<std::uint64_t> made{0};
+    const auto address = fmt::format("inproc://berth.watch.{}", ++made);
+    check(zmq_socket_monitor(watched.handle(), address.c_str(), ZMQ_EVENT_DISCONNECTED) == 0, "a socket can be watched");
+    zmq::socket_t watch(context, zmq::socket_type::pair);
+    set_int(watch, ZMQ_LINGER, 0);
+    set_int(watch, ZMQ_RCVHWM, 0);  // a full one would stop libzmq's own thread; a few events a second at most
+    check(zmq_connect(watch.handle(), address.c_str()) == 0, "a watch can be listened to");
+    return watch;
+}
+
+void end_watch(zmq::socket_t& watched) { zmq_socket_monitor(watched.handle(), nullptr, 0); }
+
+bool was_cut(zmq::socket_t& watch) {
+    Frames event;
+    bool cut = false;
+    for (std::size_t i = 0; i < drain_max && receive(watch, event); ++i) cut = true;
+    return cut;
 }
 
 bool receive(zmq::socket_t& socket, Frames& into) {

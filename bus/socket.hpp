@@ -52,6 +52,12 @@ Result<Bound> open_server(zmq::context_t& context, const SocketPlan& plan, const
 Result<zmq::socket_t> open_client(zmq::context_t& context, const SocketPlan& plan, const KeyPair& own,
                                   const std::string& server_key, const std::string& address);
 
+/// A socket on which libzmq tells that a connection of the watched one ended; was_cut() reads it. The
+/// watch ends before the socket closes: libzmq's own thread would wait for a reader that is gone.
+zmq::socket_t watch_connection(zmq::context_t& context, zmq::socket_t& watched);
+void end_watch(zmq::socket_t& watched);
+bool was_cut(zmq::socket_t& watch);
+
 /// One message with all its frames. `overflow` is set when it had more than frames_max: the rest
 /// was taken off the socket and thrown away.
 struct Frames {

@@ -44,9 +44,10 @@ struct WorkspaceIdle {
     Epoch epoch;
     HostId host;
     std::uint32_t slot = 0;
-    Instant quiet_since;
+    Instant quiet_since;                  // on the reaper's clock; an objection or a hold may be later than all use
+    Instant last_use;                     // the last sign of use that is known, on the host's own clock
     Instant stop_at;
-    BERTH_FIELDS(WorkspaceIdle, workspace, epoch, host, slot, quiet_since, stop_at)
+    BERTH_FIELDS(WorkspaceIdle, workspace, epoch, host, slot, quiet_since, last_use, stop_at)
 };
 
 /// Observation `host.objected`: the host's answer to an intent when there was activity.

@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "events/catalog.hpp"
 
+#include <map>
 #include <vector>
 
 namespace berth {
 
 namespace {
 
-const std::vector<CatalogRow>& rows() {
-    static const std::vector<CatalogRow> made = [] {
-        std::vector<CatalogRow> list;
+// By name: every message that the broker passes on is looked up.
+const std::multimap<std::string_view, CatalogRow>& rows() {
+    static const std::multimap<std::string_view, CatalogRow> made = [] {
+        std::multimap<std::string_view, CatalogRow> table;
         for_each_entry([&](const auto& entry) {
-            list.push_back({entry.name, entry.kind, entry.routing, entry.senders, entry.receivers, entry.meaning});
+            table.emplace(entry.name, CatalogRow{entry.name, entry.kind, entry.routing, entry.senders, entry.receivers, entry.meaning});
         });
-        return list;
+        return table;
     }();
     return made;
 }
 
 template <class Wanted>
 const CatalogRow* find(std::string_view name, Wanted&& wanted) {
-    for (const auto& row : rows()) {
-        if (row.name == name && wanted(row.kind)) return &row;
+    for (auto at = rows().lower_bound(name); at != rows().end() && at->first == name; ++at) {
+        if (wanted(at->second.kind)) return &at->second;
     }
     return nullptr;
 }
@@ -47,6 +49,12 @@ private:
     void add_member(const UserId& id) { keep(id.value); }
     void add_member(const IdempotencyKey& id) { keep(id.value); }
     void add_member(const HostRef& ref) { keep(ref.host.value); }
+    void add_member(const std::vector<WorkspaceId>& ids) {
+        for (const auto& id : ids) keep(id.value);
+    }
+    void add_member(const std::vector<LeaseOrder>& orders) {
+        for (const auto& order : orders) keep(order.workspace.value);
+    }
     template <class T>
     void add_member(const std::optional<T>& maybe) {
         if (maybe) add_member(*maybe);

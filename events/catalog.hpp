@@ -72,7 +72,9 @@ constexpr Entry<T, R> tell_host(std::string_view name, std::string_view meaning)
 
 inline constexpr std::tuple catalog{
     // ---- facts
-    detail::fact<TookOver>("allocator.took_over", "An allocator began its term; the term is this position."),
+    detail::fact<TookOver>("allocator.took_over", "An allocator began its term, which is named by this position and time."),
+    detail::fact<LedgerDoubted>("ledger.doubted", "A host has seen more of this ledger than there is: an old copy."),
+    detail::fact<LedgerRecovered>("ledger.recovered", "An old copy goes on as another ledger."),
     detail::fact<PoolDefined>("pool.defined", "A pool's policy numbers, when they differ from before."),
     detail::fact<ClaimAccepted>("claim.accepted", "A claim will have an outcome by its deadline."),
     detail::fact<ClaimGranted>("claim.granted", "The claim's workspace runs and can be opened."),
@@ -95,6 +97,7 @@ inline constexpr std::tuple catalog{
     detail::fact<HostUnknown>("host.unknown", "Silent too long; its leases stay, nothing new lands."),
     detail::fact<HostReturned>("host.returned", "An unknown host was heard again."),
     detail::fact<HostGone>("host.gone", "The provider confirmed that this incarnation ended."),
+    detail::fact<HostRecovered>("host.recovered", "What a host held when a recovered ledger first met it."),
     detail::fact<SlotQuarantined>("slot.quarantined", "The slot takes no lease until it is cleared."),
     detail::fact<SlotCleared>("slot.cleared", "The slot may take leases again."),
     detail::fact<LaunchStarted>("launch.started", "A host launch is in flight until its deadline."),

@@ -49,36 +49,6 @@ struct HostLoad {
     BERTH_FIELDS(HostLoad, cpu, memory, disk, containers)
 };
 
-/// Request `allocator.register`, at each start of the agent. The same (host, incarnation) may
-/// register again at any time; a new incarnation waits until the old one is confirmed gone.
-struct RegisterRequest {
-    HostId host;
-    HostIncarnation incarnation;
-    PoolName pool;
-    std::optional<LaunchId> launch;
-    std::string instance;                 // the provider's id; equals `host` unless foreign
-    std::string public_ip;
-    std::string private_ip;
-    std::uint32_t proxy_port = 0;
-    std::uint32_t slots = 0;
-    std::string version;
-    BERTH_FIELDS(RegisterRequest, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
-                 slots, version)
-};
-
-/// Request `allocator.heartbeat` (for the order in the answer) and observation `host.heartbeat` (for
-/// everyone else): every period, and at once when a slot changes.
-struct HostHeartbeat {
-    HostId host;
-    HostIncarnation incarnation;
-    Term term_seen;
-    HostLoad load;
-    std::vector<SlotReport> slots;
-    BERTH_FIELDS(HostHeartbeat, host, incarnation, term_seen, load, slots)
-};
-
-// ---- what a host is told
-
 BERTH_ENUM(Wanted, running, stopped)
 
 /// What one slot should hold. The host's whole duty is to make each slot match its order.
@@ -93,6 +63,42 @@ struct LeaseOrder {
     std::optional<Instant> hold_until;
     BERTH_FIELDS(LeaseOrder, slot, epoch, workspace, user, project, wanted, expires_at, hold_until)
 };
+
+/// Request `allocator.register`, at each start of the agent. The same (host, incarnation) may
+/// register again at any time; a new incarnation waits until the old one is confirmed gone. The last
+/// three are for a ledger that is an old copy (docs/restore.md): the highest term and position that
+/// were shown to this host, and what its slots hold or held last.
+struct RegisterRequest {
+    HostId host;
+    HostIncarnation incarnation;
+    PoolName pool;
+    std::optional<LaunchId> launch;
+    std::string instance;                 // the provider's id; equals `host` unless foreign
+    std::string public_ip;
+    std::string private_ip;
+    std::uint32_t proxy_port = 0;
+    std::uint32_t slots = 0;
+    std::string version;
+    std::optional<Term> term_seen;
+    std::optional<Position> position_seen;
+    std::optional<std::vector<LeaseOrder>> held;
+    BERTH_FIELDS(RegisterRequest, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
+                 slots, version, term_seen, position_seen, held)
+};
+
+/// Request `allocator.heartbeat` (for the order in the answer) and observation `host.heartbeat` (for
+/// everyone else): every period, and at once when a slot changes.
+struct HostHeartbeat {
+    HostId host;
+    HostIncarnation incarnation;
+    Term term_seen;
+    HostLoad load;
+    std::vector<SlotReport> slots;
+    std::optional<Position> position_seen;
+    BERTH_FIELDS(HostHeartbeat, host, incarnation, term_seen, load, slots, position_seen)
+};
+
+// ---- what a host is told
 
 /// Answer to a heartbeat or registration: every lease that this host holds, and nothing else. A
 /// bound slot without an order is stopped and wiped; an order without a container is started.
@@ -109,7 +115,9 @@ struct HostOrders {
 struct BindCommand {                      // `host.bind`: start (prepare if need be) and bind
     Term term;
     LeaseOrder order;
-    BERTH_FIELDS(BindCommand, term, order)
+    std::optional<HostIncarnation> incarnation;  // of the lease: a later life of the machine refuses
+    std::optional<Position> position;            // at which it was decided
+    BERTH_FIELDS(BindCommand, term, order, incarnation, position)
 };
 struct BindReply {
     ContainerId container;
@@ -258,6 +266,15 @@ struct SlotCleared {
     HostIncarnation incarnation;
     std::uint32_t slot = 0;
     BERTH_FIELDS(SlotCleared, host, incarnation, slot)
+};
+/// What a host held when a recovered ledger first met it: leases and epochs that the old copy did not
+/// know. `displaced` are workspaces that thereby hold no lease any more.
+struct HostRecovered {
+    HostRef host;
+    PoolName pool;
+    std::vector<LeaseOrder> held;
+    std::vector<WorkspaceId> displaced;
+    BERTH_FIELDS(HostRecovered, host, pool, held, displaced)
 };
 
 }  // namespace berth

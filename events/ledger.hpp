@@ -18,18 +18,43 @@
 
 namespace berth {
 
-/// The first fact of each allocator: its term is the position of this fact (I4).
+/// A term is named by the position of its first fact, and by the time of it: when an old copy of the
+/// ledger was put back, another term may begin at the same position (I4, F16). Later ones are greater.
+constexpr Term term_of(Position first, Instant at) {
+    return Term{(first.value << 20) | (static_cast<std::uint64_t>(at.time_since_epoch().count()) & 0xF'FFFF)};
+}
+constexpr Position begin_of(Term term) { return Position{term.value >> 20}; }
+/// No ledger goes on beyond it, or its terms would overflow. As milliseconds it is the year 2248.
+inline constexpr Position position_max{1ULL << 43};
+
+/// The first fact of each allocator begins its term.
 struct TookOver {
     std::string ledger;                   // id of this ledger, minted once
     std::string version;
     BERTH_FIELDS(TookOver, ledger, version)
 };
 
-using Fact = std::variant<TookOver, PoolDefined, ClaimAccepted, ClaimGranted, ClaimDenied, LeaseGranted,
+/// A host showed that it has seen more of this ledger than there is: it is an old copy. From here on
+/// no machine is ended for being unknown, until the ledger is recovered.
+struct LedgerDoubted {
+    HostId host;
+    Position position_seen;
+    BERTH_FIELDS(LedgerDoubted, host, position_seen)
+};
+
+/// `berth-allocator recover`: an old copy goes on as another ledger. Its position lies after every one
+/// that the lost part can have had, so that nothing of both ever bears the same number.
+struct LedgerRecovered {
+    std::string before;                   // id of the ledger that the copy was of
+    std::string ledger;                   // id from here on
+    BERTH_FIELDS(LedgerRecovered, before, ledger)
+};
+
+using Fact = std::variant<TookOver, LedgerDoubted, LedgerRecovered, PoolDefined, ClaimAccepted, ClaimGranted, ClaimDenied, LeaseGranted,
                           LeaseExtended, WorkspaceStarted, WorkspaceFailed, WorkspaceStopping, WorkspaceStopped,
                           WorkspaceDestroying, WorkspaceDestroyed, WorkspaceHeld, IdleNoted, StopObjected,
                           HostRegistered, HostCordoned, HostUncordoned, HostDrained, HostUnknown, HostReturned,
-                          HostGone, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;
+                          HostGone, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;
 
 /// A fact as it stands in the ledger. `cause` is the id of the message that led to it, or the
 /// position of the fact that did ("#41").

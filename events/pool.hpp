@@ -16,15 +16,16 @@ namespace berth {
 BERTH_ENUM(BufferUnit, slots, hosts)
 BERTH_ENUM(LaunchFailure, quota, capacity, permission, configuration, throttle, lost)
 
-/// Fact `pool.defined`, from [pool.<name>] of the configuration, when it differs from the last one.
+/// Fact `pool.defined`, from [pool.<name>] of the configuration (events/pools_config.hpp), when it
+/// differs from the last one. The defaults are for one machine, which shows buffer and growth.
 struct PoolDefined {
     PoolName pool;
     std::string provider = "local";
-    std::uint32_t slots_per_host = 20;
+    std::uint32_t slots_per_host = 4;
     BufferUnit buffer_unit = BufferUnit::slots;
     std::uint32_t buffer = 2;             // ready slots (or idle hosts) to keep
     std::uint32_t hosts_min = 0;
-    std::uint32_t hosts_max = 10;
+    std::uint32_t hosts_max = 4;
     std::uint32_t standbys = 2;           // prepared environments per host
     Duration ttl_ms{8 * 3'600'000};       // lease length when the claim names none
     Duration ttl_max_ms{24 * 3'600'000};  // cap of every expiry, counted from now

@@ -22,7 +22,18 @@ public:
     void operator()(const TookOver& fact) {
         check(view_.ledger.empty() || view_.ledger == fact.ledger, "I4: a ledger keeps its id");
         view_.ledger = fact.ledger;
-        view_.term = Term{position_.value};
+        // Hosts can only come once an allocator serves the recovered ledger: their time counts from here.
+        if (view_.recovered && begin_of(view_.term) < view_.recovered->position) view_.recovered->at = at_;
+        view_.term = term_of(position_, at_);
+    }
+
+    void operator()(const LedgerDoubted& fact) { view_.doubted_by = fact.host; }
+
+    void operator()(const LedgerRecovered& fact) {
+        check(view_.ledger == fact.before, "a recovered ledger names the one that it was");
+        view_.ledger = fact.ledger;
+        view_.recovered = Recovery{position_, at_};
+        view_.doubted_by.reset();
     }
 
     void operator()(const PoolDefined& fact) { view_.pools[fact.pool] = fact; }
@@ -66,15 +77,10 @@ public:
         auto& workspace = view_.workspaces[fact.workspace];
         check(!workspace.leased && (workspace.workspace.empty() || workspace.state == WorkspaceState::stopped),
               "I1: a workspace has at most one lease");
-        slot = SlotView{.use = SlotUse::leased, .epoch = fact.epoch, .workspace = fact.workspace};
-        const bool returning = !workspace.workspace.empty();
-        workspace = WorkspaceView{.workspace = fact.workspace, .user = fact.user, .project = fact.project,
-                                  .pool = fact.pool, .state = WorkspaceState::starting, .host = fact.host,
-                                  .incarnation = fact.incarnation, .slot = fact.slot, .epoch = fact.epoch,
-                                  .leased = true, .claim = fact.claim,
-                                  .created_at = returning ? workspace.created_at : at_, .granted_at = at_,
-                                  .changed_at = at_, .expires_at = fact.expires_at};
-        view_.index.by_owner[{fact.user, fact.project}] = fact.workspace;
+        begin_lease(slot, workspace, {.workspace = fact.workspace, .user = fact.user, .project = fact.project,
+                                      .pool = fact.pool, .host = fact.host, .incarnation = fact.incarnation,
+                                      .slot = fact.slot, .epoch = fact.epoch, .claim = fact.claim,
+                                      .expires_at = fact.expires_at});
         if (fact.claim) {
             auto& claim = open_claim(*fact.claim);
             claim.state = ClaimState::starting;
@@ -118,13 +124,7 @@ public:
         check(slot.epoch == fact.epoch && slot.workspace == fact.workspace, "I10: freed at the epoch that held it");
         if (slot.use != SlotUse::quarantined) slot.use = SlotUse::free;
         slot.workspace = {};
-        auto& workspace = leased_at(fact.workspace, fact.epoch);
-        if (workspace.state != WorkspaceState::destroying) set_state(workspace, WorkspaceState::stopped);
-        workspace.leased = false;
-        workspace.claim.reset();
-        workspace.container = {};
-        workspace.idle_stop_at.reset();
-        workspace.hold_until.reset();
+        end_lease(leased_at(fact.workspace, fact.epoch));
     }
 
     void operator()(const WorkspaceDestroying& fact) {
@@ -175,6 +175,27 @@ public:
         if (fact.launch) view_.launches.erase(*fact.launch);
     }
 
+    void operator()(const HostRecovered& fact) {
+        auto& host = host_at(fact.host.host, fact.host.incarnation);
+        host.met_at = position_;
+        for (const auto& id : fact.displaced) {
+            auto& workspace = workspace_at(id);
+            if (workspace.leased) {
+                auto& slot = slot_at(host_at(workspace.host, workspace.incarnation), workspace.slot);
+                slot.use = SlotUse::quarantined;      // until its host says that nothing is there
+                slot.workspace = {};
+            }
+            end_lease(workspace);
+        }
+        for (const auto& held : fact.held) {
+            auto& slot = slot_at(host, held.slot);
+            check(held.epoch > slot.epoch, "I3: epochs of a slot only grow");
+            check(slot.workspace.empty() || slot.workspace == held.workspace, "I1: a slot has at most one lease");
+            slot = SlotView{.use = SlotUse::quarantined, .epoch = held.epoch};
+            if (held.wanted == Wanted::running) adopt(host, slot, held, fact.pool);
+        }
+    }
+
     void operator()(const HostCordoned& fact) { admit(fact.host, Admission::cordoned).cordoned_by = actor_; }
     void operator()(const HostUncordoned& fact) { admit(fact.host, Admission::open).cordoned_by.reset(); }
     void operator()(const HostDrained& fact) {
@@ -222,6 +243,33 @@ private:
         auto& workspace = workspace_at(id);
         check(workspace.epoch == epoch, "a fact about a lease names its present epoch");
         return workspace;
+    }
+    void end_lease(WorkspaceView& workspace) {
+        if (workspace.state != WorkspaceState::destroying) set_state(workspace, WorkspaceState::stopped);
+        workspace.leased = false;
+        workspace.claim.reset();
+        workspace.container = {};
+        workspace.idle_stop_at.reset();
+        workspace.hold_until.reset();
+    }
+    /// `workspace` is nobody's yet, or returns; `lease` has what the fact says of it.
+    void begin_lease(SlotView& slot, WorkspaceView& workspace, WorkspaceView lease) {
+        slot = SlotView{.use = SlotUse::leased, .epoch = lease.epoch, .workspace = lease.workspace};
+        lease.state = WorkspaceState::starting;
+        lease.leased = true;
+        lease.created_at = workspace.workspace.empty() ? at_ : workspace.created_at;
+        lease.granted_at = lease.changed_at = at_;
+        workspace = std::move(lease);
+        view_.index.by_owner[{workspace.user, workspace.project}] = workspace.workspace;
+    }
+    /// A lease that the lost part granted; its host is asked once more to bind it, which changes nothing there.
+    void adopt(const HostView& host, SlotView& slot, const LeaseOrder& held, const PoolName& pool) {
+        const auto* owned = view_.workspace_of(held.user, held.project);
+        if (owned && owned->workspace != held.workspace) set_state(workspace_at(owned->workspace), WorkspaceState::destroyed);
+        begin_lease(slot, view_.workspaces[held.workspace],
+                    {.workspace = held.workspace, .user = held.user, .project = held.project, .pool = pool,
+                     .host = host.host, .incarnation = host.incarnation, .slot = held.slot, .epoch = held.epoch,
+                     .expires_at = held.expires_at, .hold_until = held.hold_until});
     }
     void set_state(WorkspaceView& workspace, WorkspaceState state) {
         workspace.state = state;
@@ -275,6 +323,14 @@ std::uint32_t HostView::count(SlotUse use) const {
     return found;
 }
 
+bool HostView::idle() const {
+    return std::all_of(slots.begin(), slots.end(), [](const SlotView& slot) { return slot.workspace.empty(); });
+}
+
+bool View::has_met(const HostView& host) const {
+    return !recovered || (host.met_at && *host.met_at > recovered->position);
+}
+
 const WorkspaceView* View::workspace_of(const UserId& user, const ProjectName& project) const {
     const auto at = index.by_owner.find({user, project});
     return at == index.by_owner.end() ? nullptr : &workspaces.at(at->second);
@@ -301,7 +357,8 @@ void View::reindex() {
 }
 
 void apply(View& view, const FactRecord& record) {
-    check(record.position.value == view.position.value + 1, "facts are applied in order, without a gap");
+    const bool jumps = std::holds_alternative<LedgerRecovered>(record.fact) && record.position > view.position;
+    check(jumps || record.position.value == view.position.value + 1, "facts are applied in order, without a gap");
     std::visit(Applier{view, record}, record.fact);
     view.position = record.position;
     if (record.position.value % forget_every == 0) forget_old(view, record.at);

@@ -41,12 +41,13 @@ struct HostView {
     std::uint32_t failures = 0;           // starts that failed since the last that worked
     Instant failed_at;                    // of the last one
     std::vector<SlotView> slots;
+    std::optional<Position> met_at;       // of its host.recovered
     BERTH_FIELDS(HostView, host, incarnation, pool, instance, public_ip, private_ip, proxy_port, liveness,
                  admission, registered_at, changed_at, cordoned_by, drained_at, failures,
-                 failed_at, slots)
+                 failed_at, slots, met_at)
 
     std::uint32_t count(SlotUse use) const;
-    bool idle() const { return count(SlotUse::leased) + count(SlotUse::stopping) == 0; }
+    bool idle() const;                    // no slot has a workspace; one that is set aside may still have its
 };
 
 struct WorkspaceView {
@@ -90,6 +91,12 @@ struct ClaimView {
     bool open() const { return state == ClaimState::waiting || state == ClaimState::starting; }
 };
 
+struct Recovery {
+    Position position;
+    Instant at;
+    BERTH_FIELDS(Recovery, position, at)
+};
+
 struct View {
     std::string ledger;
     Term term;
@@ -99,11 +106,17 @@ struct View {
     std::map<WorkspaceId, WorkspaceView> workspaces;
     std::map<ClaimId, ClaimView> claims;  // ended ones are kept for claim_memory
     std::map<LaunchId, LaunchStarted> launches;
-    BERTH_FIELDS(View, ledger, term, position, pools, hosts, workspaces, claims, launches)
+    std::optional<HostId> doubted_by;     // this ledger is an old copy of what that host has seen
+    std::optional<Recovery> recovered;    // where and when it went on as another ledger
+    BERTH_FIELDS(View, ledger, term, position, pools, hosts, workspaces, claims, launches, doubted_by, recovered)
 
     const WorkspaceView* workspace_of(const UserId& user, const ProjectName& project) const;
     const ClaimView* claim_of(const Principal& principal, const IdempotencyKey& key) const;
     const HostView* host_of(const HostRef& ref) const;  // null unless this very incarnation
+    /// False when this ledger was recovered from an old copy and does not know yet what the host holds.
+    bool has_met(const HostView& host) const;
+    /// The host may hold leases that are not here, so nothing on it is ended.
+    bool is_unsure_of(const HostView& host) const { return doubted_by || !has_met(host); }
 
     // Look-ups derived from the maps above; not part of what is stored. reindex() after decoding.
     struct Index {
@@ -117,7 +130,7 @@ struct View {
 /// Ended claims and destroyed workspaces are forgotten this long after their end (I6: ≥ 24 h).
 inline constexpr Duration claim_memory{48 * 3'600'000LL};
 
-/// record.position must be view.position + 1.
+/// record.position must be view.position + 1; that of a LedgerRecovered may be any later one.
 void apply(View& view, const FactRecord& record);
 
 /// The same on every build flavour (I19).

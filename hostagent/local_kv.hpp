@@ -7,13 +7,14 @@
 //   route/<workspace>   RouteRecord     which port serves the workspace, and for whom (I25)
 //   link/<id>           Instant         a link that was used, until it would have expired (I26)
 //   activity/<workspace> Instant        last user byte through the proxy
-//   meta/…              term, incarnation, sealed, secret (of this host alone, 32 bytes as hex)
+//   meta/…              term, position, incarnation, sealed, secret (of this host alone, 32 bytes as hex)
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -37,7 +38,9 @@ struct SlotRecord {
     Instant expires_at;
     std::optional<Instant> hold_until;
     std::string text;
-    BERTH_FIELDS(SlotRecord, slot, phase, epoch, workspace, user, project, container, port, expires_at, hold_until, text)
+    std::optional<Instant> bound_at;     // absent until the environment was given to the user
+    BERTH_FIELDS(SlotRecord, slot, phase, epoch, workspace, user, project, container, port, expires_at, hold_until, text,
+                 bound_at)
 };
 
 struct RouteRecord {
@@ -51,11 +54,22 @@ struct RouteRecord {
     BERTH_FIELDS(RouteRecord, workspace, user, slot, epoch, container, port, confirmed_at)
 };
 
+struct DropRoute {                       // and the workspace's last activity
+    WorkspaceId workspace;
+};
+struct PutSealed {};                     // this host takes nothing new, for ever
+using KvChange = std::variant<SlotRecord, RouteRecord, DropRoute, Term, Position, PutSealed>;
+
 class LocalKv {
 public:
     /// Makes the folder (0700) and the host's secret when new. `corrupt` when the file is damaged.
     static Result<std::unique_ptr<LocalKv>> open(const std::string& dir);
     ~LocalKv();
+
+    /// All of it, in this order, in one durable transaction; or nothing of it. Refuses (fenced) to lower
+    /// a term or the epoch of a slot.
+    Result<void> apply(const std::vector<KvChange>& changes);
+    Result<bool> sealed() const;
 
     Result<std::vector<SlotRecord>> slots() const;
     Result<void> put_slot(const SlotRecord& record);           // refuses (fenced) to lower the epoch
@@ -65,6 +79,7 @@ public:
     Result<void> put_route(const RouteRecord& record);
     Result<void> drop_route(const WorkspaceId& workspace);
 
+    Result<Position> position() const;                         // the highest that was seen with any other change
     Result<Term> term() const;
     Result<void> put_term(Term term);                          // refuses (fenced) to lower it
     Result<std::optional<std::string>> meta(const std::string& name) const;

@@ -34,6 +34,12 @@ Quiet quiet_since(const Policy& policy, const WorkspaceView& workspace, const Wo
     return {since, ""};
 }
 
+Instant last_use_of(const Reading& reading) {
+    Instant last;
+    for (const auto& signal : reading.signals) last = std::max(last, *signal.last_at);
+    return last;
+}
+
 std::vector<std::string> evidence_of(const WorkspaceView& workspace, const WorkspaceWatch& watch) {
     std::vector<std::string> lines;
     for (const auto& signal : watch.reading->signals) {

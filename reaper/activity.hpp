@@ -22,6 +22,9 @@ Instant on_our_clock(const Reading& reading, Instant last_at);
 
 Quiet quiet_since(const Policy& policy, const WorkspaceView& workspace, const WorkspaceWatch& watch, Instant now);
 
+/// The latest of its signals, all of which are known, as the host said it: on the host's clock.
+Instant last_use_of(const Reading& reading);
+
 /// One line for each signal, for the Reason of an intent.
 std::vector<std::string> evidence_of(const WorkspaceView& workspace, const WorkspaceWatch& watch);
 

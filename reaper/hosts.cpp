@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
+#include "base/by_name.hpp"
 #include "reaper/turn.hpp"
 
 namespace berth::reaper {
@@ -71,14 +71,14 @@ void judge(Turn& turn, const HostView& host, HostWatch& watch) {
     if (watch.asking.open || watch.asking.not_before > turn.now) return;
     const HostRef ref{host.host, host.incarnation};
     if (auto proof = proof_of_end(turn.state, host, watch, turn.now); !proof.empty()) {
-        turn.line(Level::info, "host.ended", host.host.value, proof);
+        turn.line(Weight::info, "host.ended", host.host.value, proof);
         return ask_about(turn, host.host, watch, GoneRequest{.host = ref, .evidence = std::move(proof)});
     }
     const bool silent = silent_from(turn.state, watch) <= turn.now;
     if (!silent) watch.asking.tries = 0;
     if (silent && hears(turn.state, turn.now) && host.liveness == Liveness::live &&
         host.admission != Admission::draining) {
-        turn.line(Level::warn, "host.silent", host.host.value,
+        turn.line(Weight::warn, "host.silent", host.host.value,
                   fmt::format("last heard at {}", to_rfc3339(watch.heard_at)));
         ask_about(turn, host.host, watch, UnknownRequest{.host = ref, .last_heartbeat_at = watch.heard_at});
     }
@@ -137,15 +137,15 @@ void hear_beacon(Turn& turn) {
 
 void read_listing_for_hosts(Turn& turn, const ProviderSnapshot& snapshot) {
     auto& state = turn.state;
-    std::map<std::string_view, const Instance*> listed;
-    for (const auto& instance : snapshot.instances) listed[instance.instance] = &instance;
+    ByName<Instance> listed(snapshot.instances.size());
+    for (const auto& instance : snapshot.instances) listed.add(instance.instance, instance);
     for (auto& [id, watch] : state.hosts) {
         const auto& host = state.view.hosts.at(id);
         const auto pool = state.view.pools.find(host.pool);
         if (pool == state.view.pools.end() || pool->second.provider != snapshot.provider) continue;
-        const auto at = listed.find(instance_of(host));
-        const bool here = at != listed.end() && is_life_of(*at->second, host.incarnation);
-        if (here && at->second->state != InstanceState::terminated) {
+        const auto* instance = listed.find(instance_of(host));
+        const bool here = instance != nullptr && is_life_of(*instance, host.incarnation);
+        if (here && instance->state != InstanceState::terminated) {
             watch.missing.reset();
         } else if (here || snapshot.complete) {
             if (!watch.missing) watch.missing = Missing{.first_read_at = snapshot.read_at};

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
+#include "base/by_name.hpp"
 #include "reaper/turn.hpp"
 
 namespace berth::reaper {
@@ -20,19 +20,19 @@ bool runs(const Instance& instance) {
 
 class Ledger {
 public:
-    explicit Ledger(const View& view) : view_(view) {
-        for (const auto& [id, host] : view.hosts) hosts_[instance_of(host)] = &host;
+    explicit Ledger(const View& view) : view_(view), hosts_(view.hosts.size()) {
+        for (const auto& [id, host] : view.hosts) hosts_.add(instance_of(host), host);
     }
-    bool accounts_for(const Instance& instance, Instant read_at, Duration grace) const {
+    bool accounts_for(const Instance& instance, Instant read_at, Duration grace) {
         if (instance.launch && view_.launches.contains(*instance.launch)) return true;
-        const auto at = hosts_.find(instance.instance);
-        if (at == hosts_.end() || !is_life_of(instance, at->second->incarnation)) return false;
-        return at->second->liveness != Liveness::gone || at->second->changed_at + grace > read_at;
+        const auto* host = hosts_.find(instance.instance);
+        if (!host || !is_life_of(instance, host->incarnation)) return false;
+        return host->liveness != Liveness::gone || host->changed_at + grace > read_at;
     }
 
 private:
     const View& view_;
-    std::map<std::string_view, const HostView*> hosts_;
+    ByName<HostView> hosts_;
 };
 
 bool is_confirmed(const Policy& policy, const Stray& stray) {
@@ -50,7 +50,7 @@ void end_stray(Turn& turn, const StrayKey& key, Stray& stray) {
     auto why = fmt::format("no host and no launch of ledger {} account for it, in {} listings from {} to {}",
                            state.view.ledger, stray.reads, to_rfc3339(stray.first_read_at),
                            to_rfc3339(stray.last_read_at));
-    turn.line(Level::warn, "orphan.end", key.second, why);
+    turn.line(Weight::warn, "orphan.end", key.second, why);
     turn.decisions.asks.push_back({id, TerminateOrphanRequest{.instance = key.second, .incarnation = stray.incarnation,
                                                               .evidence = {std::move(why)}}});
 }
@@ -60,7 +60,13 @@ void end_stray(Turn& turn, const StrayKey& key, Stray& stray) {
 void read_listing_for_orphans(Turn& turn, const ProviderSnapshot& snapshot) {
     auto& state = turn.state;
     const auto& policy = state.policy;
-    const Ledger ledger{state.view};
+    // An old copy of the ledger does not know the newest hosts; after a recovery they need time to register.
+    const auto& recovered = state.view.recovered;
+    if (state.view.doubted_by || (recovered && recovered->at + policy.orphan_grace > snapshot.read_at)) {
+        state.strays.clear();
+        return;
+    }
+    Ledger ledger{state.view};
     std::set<StrayKey> seen;
     std::size_t fleet = 0;
     for (const auto& instance : snapshot.instances) {
@@ -93,11 +99,11 @@ void read_listing_for_orphans(Turn& turn, const ProviderSnapshot& snapshot) {
     }
     if (state.breaker == Breaker::open && state.strays.empty()) {
         state.breaker = Breaker::closed;
-        turn.line(Level::info, "orphans.breaker_closed", snapshot.provider, "every instance is accounted for again");
+        turn.line(Weight::info, "orphans.breaker_closed", snapshot.provider, "every instance is accounted for again");
     }
     if (state.breaker == Breaker::closed && fresh + state.ended_strays.size() > allowed) {
         state.breaker = Breaker::open;
-        turn.line(Level::error, "orphans.breaker_open", snapshot.provider,
+        turn.line(Weight::error, "orphans.breaker_open", snapshot.provider,
                   fmt::format("{} orphans, and {} ended within {}, of {} instances: at most {} are touched; compare `berth hosts` "
                               "with the provider, end them there, or raise [reaper] orphan_share_max",
                               fresh, state.ended_strays.size(), to_text(policy.orphan_window), fleet, allowed));

@@ -36,6 +36,10 @@ void look_at(Turn& turn, const T& fact) {
     } else if constexpr (requires { fact.host; }) {
         refresh_host(turn, fact.host);
     }
+    if constexpr (std::is_same_v<T, HostRecovered>) {
+        for (const auto& id : fact.displaced) refresh_workspace(turn, id);
+        for (const auto& held : fact.held) refresh_workspace(turn, held.workspace);
+    }
     if constexpr (std::is_same_v<T, StopObjected>) {
         note_objection(turn, fact.workspace, fact.epoch, "the ledger");
     }
@@ -57,7 +61,7 @@ struct Taking {
     void operator()(ViewReply& reply) const {
         turn.state.view = std::move(reply.view);
         watch_view(turn);
-        turn.line(Level::info, "view.known", turn.state.view.ledger,
+        turn.line(Weight::info, "view.known", turn.state.view.ledger,
                   fmt::format("at position {}: {} hosts, {} workspaces", turn.state.view.position.value,
                               turn.state.hosts.size(), turn.state.workspaces.size()));
     }
@@ -71,7 +75,7 @@ struct Taking {
         std::visit([&](const auto& fact) { look_at(turn, fact); }, record.fact);
     }
     void operator()(const LedgerHead&) const { hear_beacon(turn); }
-    void operator()(const HostHeartbeat& beat) const { hear_host(turn, beat.host, beat.incarnation); }
+    void operator()(const HostHeard& heard) const { hear_host(turn, heard.host, heard.incarnation); }
     void operator()(const HostActivity& activity) const {
         hear_host(turn, activity.host, activity.incarnation);
         read_activity(turn, activity);
@@ -118,7 +122,7 @@ void settle(Turn& turn, Asking& asking, const std::string& subject, const Result
         asking.not_before = turn.now + std::max(policy.settle, pause_after(policy, asking.tries));
     } else {
         asking.not_before = turn.now + pause_after(policy, asking.tries);
-        turn.line(Level::warn, "ask.refused", subject, outcome.error().text);
+        turn.line(Weight::warn, "ask.refused", subject, outcome.error().text);
     }
     ++asking.tries;
 }

@@ -16,13 +16,18 @@ namespace berth::reaper {
 /// The view is void until the next ViewReply (I21).
 struct ViewLost {};
 struct Tick {};
+/// A heartbeat: that it came is all that matters here.
+struct HostHeard {
+    HostId host;
+    HostIncarnation incarnation;
+};
 /// The outcome of an ask: exactly one for each, at the latest at its timeout.
 struct Answered {
     AskId ask = 0;
     Result<Done> outcome;
 };
 
-using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, HostHeartbeat, HostActivity,
+using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, HostHeard, HostActivity,
                            HostObjected, ProviderSnapshot, Answered>;
 
 struct Intent {
@@ -34,10 +39,10 @@ struct Ask {
     AskId id = 0;
     AskBody body;
 };
-BERTH_ENUM(Level, debug, info, warn, error)
+BERTH_ENUM(Weight, debug, info, warn, error)
 /// A line of diagnostics: what was decided about whom, and why.
 struct Line {
-    Level level = Level::info;
+    Weight weight = Weight::info;
     std::string event;
     std::string subject;
     std::string why;

@@ -15,8 +15,8 @@ struct Turn {
     Decisions& decisions;
     Instant now;
 
-    void line(Level level, std::string event, std::string subject, std::string why) {
-        decisions.lines.push_back({level, std::move(event), std::move(subject), std::move(why)});
+    void line(Weight weight, std::string event, std::string subject, std::string why) {
+        decisions.lines.push_back({weight, std::move(event), std::move(subject), std::move(why)});
     }
 };
 

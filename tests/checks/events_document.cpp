@@ -46,7 +46,7 @@ public:
             return "map of " + name<typename T::mapped_type>();
         } else if constexpr (requires { typename T::value_type; T{}.push_back(typename T::value_type(T{}.front())); }) {
             return "list of " + name<typename T::value_type>();
-        } else if constexpr (requires { T{}.value; }) {
+        } else if constexpr (!Reflected<T> && requires { T{}.value; }) {
             return std::is_same_v<std::decay_t<decltype(T{}.value)>, std::string> ? "text (id)" : "decimal text (64 bit)";
         } else {
             return define<T>();

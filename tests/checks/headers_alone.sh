@@ -1,26 +1,30 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Every header of base, events, bus and of each process stands alone. Headers that are not changed
-# since they last passed (by content) are not compiled again.
+# Every header of base, events, bus and of each process stands alone, without the headers that the
+# build parses once for all. Headers that are not changed since they last passed (by content) are
+# not compiled again.
 set -euo pipefail
 cd "$1"
-compiler=$2
+export compiler=$2
 cache="${TMPDIR:-/tmp}/berth-headers-alone.$(id -u)"
 mkdir -p "$cache"
-bad=0 count=0
-for header in base/*.hpp events/*.hpp bus/*.hpp {broker,allocator,scaler,reaper,hostagent,gateway,cli}/*.hpp; do
-    [ -e "$header" ] || continue
-    count=$((count + 1))
-    mark=$cache/$(cat "$header" base/*.hpp events/*.hpp | sha256sum | cut -c1-32)
-    [ -e "$mark" ] && continue
-    if "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Wno-missing-field-initializers -DMSGPACK_NO_BOOST -I. -x c++ "$header" 2> "$cache/out.$$"; then
-        touch "$mark"
-    elif grep -q 'pragma once in main file' "$cache/out.$$" && ! grep -q 'error' "$cache/out.$$"; then
-        touch "$mark"
-    else
-        echo "$header does not stand alone:" >&2; head -5 "$cache/out.$$" >&2; bad=1
+contract=$(cat base/*.hpp events/*.hpp | sha256sum)
+export cache contract
+
+check_one() {
+    local header=$1 mark said
+    mark=$cache/$( (echo "$contract" && cat "$header") | sha256sum | cut -c1-32)
+    [ -e "$mark" ] && return 0
+    said=$("$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Wno-missing-field-initializers -DMSGPACK_NO_BOOST -I. -x c++ "$header" 2>&1) ||
+        { printf '%s does not stand alone:\n%s\n' "$header" "$(head -5 <<<"$said")" >&2; return 1; }
+    if [ -n "$said" ] && ! grep -q 'pragma once in main file' <<<"$said"; then
+        printf '%s does not stand alone:\n%s\n' "$header" "$(head -5 <<<"$said")" >&2
+        return 1
     fi
-done
-rm -f "$cache/out.$$"
-echo "$count headers"
-exit $bad
+    touch "$mark"
+}
+export -f check_one
+
+headers=(base/*.hpp events/*.hpp bus/*.hpp {broker,allocator,scaler,reaper,hostagent,gateway,cli}/*.hpp)
+printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check_one {}'
+echo "${#headers[@]} headers"

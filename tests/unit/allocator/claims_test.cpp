@@ -109,6 +109,14 @@ TEST(Claims, I7_AWaitingClaimExpiresAtItsDeadlineAndItsOutcomeCanBeAsked) {
     EXPECT_EQ(play.refusal_of(asked)->text, play.refusal_of(caller)->text);
 }
 
+TEST(Claims, OneThatExpiresWhileAHostBootsSaysWhereToLook) {
+    Play play;
+    play.ask(LaunchRequest{.pool = {"default"}, .count = 1}, Role::scaler, "scaler");
+    const auto caller = play.claim("k1", "ada", Duration{5'000});
+    play.pass(Duration{5'000});
+    EXPECT_THAT(play.refusal_of(caller)->text, ::testing::HasSubstr("1 host booting: `berth doctor` says"));
+}
+
 TEST(Claims, AFailedStartTriesTheNextHostWithinTheSameClaim) {
     Play play;
     play.host("h-1", 1);
@@ -216,6 +224,22 @@ TEST(Claims, OnlyAGatewayMaySpeakForAnotherPrincipal) {
     const auto accepted = play.told<ClaimAccepted>();
     EXPECT_EQ(accepted.at(0).principal.value, "robot");
     EXPECT_EQ(accepted.at(1).principal.value, "someone");
+}
+
+TEST(Claims, I11_WaitingForOnesOwnWorkspaceIsNotLackOfRoom) {
+    Play play;
+    play.host("h-1", 2);
+    play.claim("k1", "ada");
+    play.bound();
+    play.linked();
+    play.ask(ReleaseRequest{.target = {.user = UserId{"ada"}}});
+
+    const auto caller = play.claim("k2", "ada", Duration{5'000});
+    play.pass(Duration{6'000});
+
+    ASSERT_TRUE(play.refusal_of(caller));
+    EXPECT_EQ(play.refusal_of(caller)->kind, ErrorKind::timeout);
+    EXPECT_THAT(play.refusal_of(caller)->text, testing::HasSubstr("still stopping on h-1"));
 }
 
 }  // namespace

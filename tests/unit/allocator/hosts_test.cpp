@@ -51,6 +51,31 @@ TEST(Hosts, I10_OnlyTheProvidersWordFreesTheSlotsOfADeadHost) {
     EXPECT_EQ(play.told<LeaseGranted>().back().epoch, Epoch{2}) << "I3: epochs outlive incarnations";
 }
 
+TEST(Hosts, I29_WhateverATornLedgerKeptOfAHostsEndItsLeasesEnd) {
+    const auto until_gone = [](Play& play) {
+        play.host("h-1", 3);
+        for (const auto* user : {"ada", "bob"}) {
+            play.claim(user, user);
+            play.bound(user);
+        }
+        play.claim("eve", "eve");                                  // it is still starting
+        const auto before = play.facts.size();
+        play.ask(GoneRequest{h1, "terminated at the provider"}, Role::reaper, "reaper");
+        return std::pair{before + 1, play.facts.size()};           // at least the host's end was kept
+    };
+    Play whole;
+    const auto [first, last] = until_gone(whole);
+    ASSERT_GT(last, first + 4);
+    for (auto kept = first; kept <= last; ++kept) {
+        SCOPED_TRACE(kept);
+        Play play;
+        until_gone(play);
+        play.restore(kept);
+        EXPECT_TRUE(play.state.view.hosts.at({"h-1"}).idle());
+        for (const auto* user : {"ada", "bob", "eve"}) EXPECT_EQ(play.workspace(user).state, WorkspaceState::stopped);
+    }
+}
+
 TEST(Hosts, I13_ADrainNeedsASealAndNoLease) {
     Play play;
     play.host("h-1", 1);
@@ -102,6 +127,23 @@ TEST(Hosts, ABrokenSlotIsQuarantinedUntilTheHostHasCleanedIt) {
     play.claim("k2", "ada");
 
     EXPECT_EQ(play.told<LeaseGranted>().size(), 1U);
+}
+
+TEST(Hosts, I13_ASlotSetAsideThatStillHasItsWorkspaceKeepsItsHost) {
+    Play play;
+    play.host("h-1", 1);
+    play.claim("k1", "ada");
+    play.bound();
+    play.beat("h-1", {{.slot = 0, .phase = SlotPhase::broken, .epoch = Epoch{1}, .workspace = play.workspace("ada").workspace, .text = "umount failed"}});
+    ASSERT_EQ(play.told<SlotQuarantined>().size(), 1U);
+    const auto drain = play.ask(DrainRequest{h1, "surplus"}, Role::scaler, "scaler");
+    ASSERT_TRUE(play.refusal_of(drain));
+    EXPECT_EQ(play.refusal_of(drain)->kind, ErrorKind::conflict);
+    play.host("h-1", 1, "i2");
+    EXPECT_EQ(play.state.view.hosts.at({"h-1"}).incarnation, HostIncarnation{"i1"}) << "it is not known what became of ada's work";
+    play.ask(GoneRequest{h1, "by the provider"}, Role::reaper, "reaper");
+    play.host("h-1", 1, "i2");
+    EXPECT_EQ(play.state.view.hosts.at({"h-1"}).incarnation, HostIncarnation{"i2"});
 }
 
 TEST(Hosts, F16_AnOldLedgerIsNoticedByTheHostsEpochs) {

@@ -31,6 +31,35 @@ TEST(Leases, ReleaseStopsWipesAndKeepsTheWorkspaceForLater) {
     EXPECT_EQ(play.workspace("ada").state, WorkspaceState::active);
 }
 
+TEST(Leases, I10_AnOldLeasesLateAnswerNeverFreesTheNewOne) {
+    Running play;
+    play.host("h-2", 2);
+    play.ask(ReleaseRequest{.target = {.user = UserId{"ada"}}});
+    const auto id = play.workspace("ada").workspace;
+    const auto old_stop = play.take<StopCommand>();
+    play.beat("h-1", {{.slot = 0, .phase = SlotPhase::stopped, .epoch = Epoch{1}, .workspace = id}});
+    play.ask(CordonRequest{{{"h-1"}, {"i1"}}, "test"}, Role::scaler, "scaler");
+    play.claim("k2", "ada");
+    play.bound("k2");
+    ASSERT_EQ(play.workspace("ada").host, HostId{"h-2"});
+
+    play.give(CommandAnswered{old_stop->id, HostAnswer{StopReply{0, Epoch{1}}}});
+
+    EXPECT_EQ(play.workspace("ada").epoch, Epoch{2}) << "(workspace, epoch) names one lease, whichever slots it had";
+    EXPECT_EQ(play.workspace("ada").state, WorkspaceState::active);
+}
+
+TEST(Leases, I2_ABindNamesTheLifeOfTheMachine) {
+    Play play;
+    play.host("h-1", 2, "i1");
+    play.claim("k1", "ada");
+
+    const auto bind = play.take<BindCommand>();
+
+    ASSERT_TRUE(bind);
+    EXPECT_EQ(std::get<BindCommand>(bind->body).incarnation, HostIncarnation{"i1"}) << "a later life of h-1 has to refuse it";
+}
+
 TEST(Leases, I10_SilenceNeverFreesASlot) {
     Running play;
     play.ask(ReleaseRequest{.target = {.user = UserId{"ada"}}});

@@ -17,7 +17,7 @@ class Play {
 public:
     explicit Play(Policy policy = {}, View view = {}) : state(make_state(policy, std::move(view))) {
         give(Begin{"L", "test"});
-        give(PoolConfigured{PoolDefined{.pool = {"default"}, .slots_per_host = 2}});
+        give(PoolConfigured{PoolDefined{.pool = {"default"}, .slots_per_host = 2, .hosts_max = 10}});
     }
 
     State state;
@@ -106,7 +106,17 @@ public:
         for (const auto& record : facts) apply(view, record);
         commands.clear();
         state = make_state(state.policy, std::move(view));
-        give(Begin{"L", "test"});
+        give(Begin{state.view.ledger, "test"});
+    }
+    /// An old copy of the ledger is put back: what came after the first `length` facts is lost.
+    void restore(std::size_t length) {
+        facts.erase(facts.begin() + static_cast<std::ptrdiff_t>(length), facts.end());
+        restart();
+    }
+    void recover(std::size_t length) {
+        facts.erase(facts.begin() + static_cast<std::ptrdiff_t>(length), facts.end());
+        facts.push_back({Position{1'000'000}, {}, now, LedgerRecovered{.before = "L", .ledger = "R"}, Reason{"an old copy", "operator", "1", {}}, ""});
+        restart();
     }
 
 private:

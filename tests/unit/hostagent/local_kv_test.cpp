@@ -97,6 +97,15 @@ TEST_F(LocalKvTest, I4_AnOlderTermIsRefused) {
     EXPECT_TRUE(kv->put_term(Term{5}));
 }
 
+TEST_F(LocalKvTest, F16_AnOlderPositionIsRefusedAndChangesNothing) {
+    const auto kv = open();
+    ASSERT_TRUE(kv->apply({Position{9}}));
+    EXPECT_EQ(kv->apply({Term{6}, Position{8}}).error().kind, ErrorKind::fenced);
+    EXPECT_EQ(kv->term().value(), Term{});
+    EXPECT_EQ(kv->position().value(), Position{9});
+    EXPECT_TRUE(kv->apply({Position{9}}));
+}
+
 TEST_F(LocalKvTest, I26_ALinkIsUsedOnceAlsoByAnotherProcess) {
     const auto used_in_child = in_another_process([&] {
         const auto kv = LocalKv::open(dir());
@@ -141,6 +150,33 @@ TEST_F(LocalKvTest, ActivityIsSeenByAnotherProcessAndDropped) {
     EXPECT_EQ(kv->activity({"w-1"}).value(), std::nullopt);
     EXPECT_EQ(kv->put_activity({"../w"}, now).error().kind, ErrorKind::invalid);
     EXPECT_EQ(kv->put_route({.workspace = {"a/b"}}).error().kind, ErrorKind::invalid);
+}
+
+TEST_F(LocalKvTest, ActivityThatWasNotWrittenWholeIsUnknownI32) {
+    const auto kv = open();
+    { std::ofstream half(dir() + "/activity/w-1"); }   // as a full disk leaves it
+    const auto read = kv->activity({"w-1"});
+    ASSERT_FALSE(read) << "nothing known is not the same as never used";
+    EXPECT_EQ(read.error().kind, ErrorKind::unavailable);
+}
+
+TEST_F(LocalKvTest, ItsRoomIsReservedAndEnoughForAFullHost) {
+    const auto kv = open();
+    struct stat status {};
+    ASSERT_EQ(::stat((dir() + "/data.mdb").c_str(), &status), 0);
+    if (status.st_blocks * 512 < 1024 * 1024) GTEST_SKIP() << "SKIPPED: this file system reserves nothing";
+    for (std::uint64_t epoch = 1; epoch <= 30; ++epoch) {
+        std::vector<KvChange> changes;
+        for (std::uint32_t slot = 0; slot < 100; ++slot) {
+            auto record = slot_record(slot, epoch);
+            record.text = std::string(400, 't');
+            changes.emplace_back(record);
+            changes.emplace_back(RouteRecord{.workspace = {"w-" + std::to_string(slot)}, .slot = slot, .epoch = Epoch{epoch}});
+        }
+        ASSERT_TRUE(kv->apply(changes));
+    }
+    ASSERT_EQ(::stat((dir() + "/data.mdb").c_str(), &status), 0);
+    EXPECT_LE(status.st_size, 1024 * 1024) << "a disk that is full stops none of these writes";
 }
 
 TEST_F(LocalKvTest, OnlyItsOwnerReadsIt) {

@@ -36,7 +36,7 @@ TEST(Hosts, AnyWordOfAHostIsALifeSign) {
 TEST(Hosts, TheWordOfAnotherIncarnationIsNone) {
     Scenario world;
     world.host(1);
-    world.every_second = [&] { world.take(HostHeartbeat{.host = {"h-1"}, .incarnation = {"i0"}}); };
+    world.every_second = [&] { world.take(HostHeard{.host = {"h-1"}, .incarnation = {"i0"}}); };
     world.until(40);
     EXPECT_EQ(world.story, (Story{"33 host.silent h-1"}));
 }

@@ -38,6 +38,15 @@ TEST_F(Idle, QuietForTheWholeWindowGivesOneIntentWithEvidence) {
     EXPECT_EQ(reason.evidence().size(), 4U);
 }
 
+TEST_F(Idle, AHostThatIsAnHourAheadIsToldItsLastUseOnItsOwnClock_I32) {
+    world.hosts_ahead = Duration{3'600'000};
+    signals = {{"proxy", 0}, {"cpu", 5}};
+    world.until(70);
+    ASSERT_EQ(world.intents.size(), 1U);
+    EXPECT_EQ(world.intents[0].idle.quiet_since, world.at(5));
+    EXPECT_EQ(world.intents[0].idle.last_use, world.at(5) + world.hosts_ahead);
+}
+
 TEST_F(Idle, TheLatestSignalCounts) {
     signals = {{"proxy", 0}, {"cpu", 35}};
     world.until(100);
@@ -236,6 +245,23 @@ TEST(Over, ANewLeaseOfTheSameWorkspaceStartsAfresh) {
     world.until(120);
     EXPECT_EQ(world.story, (Story{"50 workspace.over w-1", "100 workspace.over w-1"}));
     EXPECT_EQ(std::get<ReapRequest>(world.asks[0].body).epoch, Epoch{2});
+}
+
+TEST(Over, WhatARecoveredHostToldIsLookedAtAgain_F16) {
+    Scenario world;
+    world.host(1);
+    world.host(2);
+    world.lease(1, 1, 50);
+    world.lease(2, 1, 50, 1);
+    const auto held = [&](int number, std::uint32_t slot, std::uint64_t epoch, std::int64_t end) {
+        return LeaseOrder{.slot = slot, .epoch = Epoch{epoch}, .workspace = Scenario::workspace_id(number), .user = {fmt::format("u{}", number)},
+                          .project = {"p"}, .wanted = Wanted::running, .expires_at = world.at(end)};
+    };
+    world.every_second = [&] { world.beat(1), world.beat(2); };
+    world.tell(HostRecovered{.host = {{"h-2"}, {"i1"}}, .pool = {"default"}, .held = {held(1, 0, 8, 60), held(3, 1, 9, 70)},
+                             .displaced = {{"w-1"}, {"w-2"}}});
+    world.until(80);
+    EXPECT_EQ(world.story, (Story{"60 workspace.over w-1", "70 workspace.over w-3"})) << "w-1 moved, w-2 holds nothing more, w-3 is new";
 }
 
 TEST(Over, NoMoreRequestsAreOpenThanThePolicyAllows) {

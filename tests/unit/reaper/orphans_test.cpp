@@ -38,6 +38,19 @@ TEST_F(Orphans, AnInstanceThatNobodyKnowsIsEndedAfterTheGraceAndTwoSightings) {
     EXPECT_EQ(std::get<TerminateOrphanRequest>(world.asks[0].body).incarnation, HostIncarnation{"i1"});
 }
 
+TEST_F(Orphans, AnOldCopyOfTheLedgerEndsNone_F16) {
+    fleet(1);
+    instances.push_back(instance("of the lost part", 0));
+    world.tell(LedgerDoubted{.host = {"h-1"}, .position_seen = Position{99}});
+    world.until(1200);
+    EXPECT_EQ(world.story, Story{});
+    world.tell(LedgerRecovered{.before = "L", .ledger = "L2"});
+    world.until(2095);
+    EXPECT_EQ(world.story, Story{}) << "its hosts need time to register";
+    world.until(2165);
+    EXPECT_EQ(world.story, (Story{"2160 orphan.end of the lost part"}));
+}
+
 TEST_F(Orphans, WhatIsAccountedForIsNone) {
     fleet(1);
     world.tell(LaunchStarted{.launch = {"l-9"}, .pool = {"default"}, .started_at = world.now, .deadline = world.at(9999)});
@@ -84,7 +97,7 @@ TEST_F(Orphans, TooManyOpenTheBreakerAndNoneIsTouchedUntilAllIsWellAgain) {
     for (int i = 0; i < 3; ++i) instances.push_back(instance(fmt::format("stray-{}", i), 0));
     world.until(2000);
     EXPECT_EQ(world.story, (Story{"960 orphans.breaker_open local"}));
-    EXPECT_EQ(world.lines.back().level, Level::error);
+    EXPECT_EQ(world.lines.back().weight, Weight::error);
 
     instances.resize(10);
     world.until(2010);

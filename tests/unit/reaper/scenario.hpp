@@ -33,6 +33,7 @@ public:
     std::vector<Line> lines;
     Instant now = start_of_time;
     bool beacon = true;
+    Duration hosts_ahead{0};           // how wrong the clocks of all hosts are
     std::function<void()> every_second = [] {};
 
     std::int64_t second() const { return (now - start_of_time).count() / 1000; }
@@ -52,7 +53,7 @@ public:
         while (second() < seconds) {
             now += Duration{500};
             if (now.time_since_epoch().count() % 1000 == 0) {
-                if (beacon) take(LedgerHead{.ledger = "L", .position = ledger.position});
+                if (beacon) take(LedgerHead{.ledger = ledger.ledger, .position = ledger.position});
                 every_second();
             }
             take(Tick{});
@@ -77,14 +78,14 @@ public:
                           .epoch = Epoch{++epochs_}, .expires_at = at(expires_at)});
         tell(WorkspaceStarted{.workspace = workspace_id(number), .epoch = Epoch{epochs_}, .host = host_id(on), .slot = slot});
     }
-    void beat(int number) { take(HostHeartbeat{.host = host_id(number), .incarnation = {"i1"}}); }
+    void beat(int number) { take(HostHeard{.host = host_id(number), .incarnation = {"i1"}}); }
     /// One reading: each signal's last second of use, none for unknown.
     void read(int number, int on, std::vector<std::pair<std::string, std::optional<std::int64_t>>> signals) {
         WorkspaceActivity activity{.workspace = workspace_id(number), .epoch = ledger.workspaces.at(workspace_id(number)).epoch};
         for (const auto& [name, used] : signals) {
-            activity.signals.push_back({name, used ? std::optional{at(*used)} : std::nullopt});
+            activity.signals.push_back({name, used ? std::optional{at(*used) + hosts_ahead} : std::nullopt});
         }
-        take(HostActivity{.host = host_id(on), .incarnation = {"i1"}, .read_at = now, .workspaces = {activity}});
+        take(HostActivity{.host = host_id(on), .incarnation = {"i1"}, .read_at = now + hosts_ahead, .workspaces = {activity}});
     }
     static HostId host_id(int number) { return {fmt::format("h-{}", number)}; }
     static WorkspaceId workspace_id(int number) { return {fmt::format("w-{}", number)}; }

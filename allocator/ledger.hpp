@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where facts last. The expected position is the fence (I4): whoever appends to a ledger that has
+// moved on has lost, learns it by that one error, and must end. Implementations: ledger/sqlite; in
+// tests a simulated one. Calls block; one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/policy.hpp"
+#include "base/result.hpp"
+#include "events/view.hpp"
+
+namespace berth::allocator {
+
+class Ledger {
+public:
+    virtual ~Ledger() = default;
+
+    virtual const std::string& id() const = 0;
+    virtual Position head() const = 0;
+
+    /// Durable when it returns. `facts` begin at expected + 1 and have no gaps. fenced: the head is
+    /// another. Any other error: what is on disk is not known; end, and read it again.
+    virtual Result<void> append(const std::vector<FactRecord>& facts, Position expected) = 0;
+
+    /// At most `limit` facts from `from` on, in order. corrupt: names the first bad position.
+    virtual Result<std::vector<FactRecord>> read(Position from, std::uint32_t limit) = 0;
+    /// The same of those that are about `subject` (subjects_of).
+    virtual Result<std::vector<FactRecord>> read_about(const std::string& subject, Position from,
+                                                       std::uint32_t limit) = 0;
+
+    virtual Result<void> save_snapshot(const View& view) = 0;
+    virtual Result<std::optional<View>> load_snapshot() = 0;
+
+    /// What is best done while nobody waits; bounded. Tells how much room is left.
+    virtual Result<Storage> tidy() = 0;
+};
+
+/// The latest snapshot and every fact since: what this ledger says is so (I19).
+Result<View> replay(Ledger& ledger, const std::function<void(Position)>& progress = {});
+
+}  // namespace berth::allocator

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes to an endpoint: checked, then given to whoever waits for it, serves it or subscribed to it.
+#include "bus/endpoint_inside.hpp"
+
+#include <utility>
+
+#include "base/diagnostics.hpp"
+#include "events/topic.hpp"
+
+namespace berth::bus {
+
+bool Endpoint::Inside::drain(zmq::socket_t& socket, Channel channel) {
+    Frames frames;
+    for (std::size_t i = 0; i < drain_max; ++i) {
+        if (!receive(socket, frames)) return false;
+        take(frames, channel);
+    }
+    return true;
+}
+
+void Endpoint::Inside::refuse_message(std::string_view why, const std::string& sender) {
+    ++counters.refused;
+    log_warn("bus.refused", {{"why", why}, {"sender", sender}});
+}
+
+void Endpoint::Inside::take(const Frames& frames, Channel channel) {
+    if (frames.count != 3 || frames.overflow) return refuse_message("not three frames", "");
+    const auto stamp = decode<Stamp>(frames.text(2));
+    if (!stamp) return refuse_message(stamp.error().text, "");
+    if (channel == Channel::requests && stamp->role == Role::broker) broker_heard = loop.now();
+    auto envelope = decode_envelope(frames.text(1), stamp->role == Role::allocator
+                                                        ? trusted_limits
+                                                        : DecodeLimits{frame_max, DecodeLimits{}.depth,
+                                                                       DecodeLimits{}.items});
+    if (!envelope) return refuse_message(envelope.error().text, stamp->sender);
+    if (!envelope->source.starts_with(fmt::format("/berth/{}/", stamp->sender))) {
+        return refuse_message("the source is not the sender", stamp->sender);
+    }
+    Delivery delivery{.envelope = std::move(*envelope), .stamp = *stamp};
+    if (channel == Channel::requests && frames.text(0) == reply_topic) return take_reply(std::move(delivery));
+    const auto topic = parse_topic(frames.text(0));
+    if (!topic) return refuse_message("the topic is malformed", stamp->sender);
+    delivery.name = topic->name;
+    delivery.key = topic->key;
+    if (name_in_type(delivery.envelope.type) != delivery.name) {
+        return refuse_message("type and topic differ", stamp->sender);
+    }
+    if (find_request_row(delivery.name) != nullptr) return take_request(delivery);
+    take_event(delivery, std::string{frames.text(0)});
+}
+
+void Endpoint::Inside::take_reply(Delivery delivery) {
+    const auto found = pending.find(delivery.stamp.tag);
+    if (found == pending.end()) {
+        ++counters.late_replies;
+        return;
+    }
+    if (delivery.envelope.correlation_id != found->first) {
+        return refuse_message("the reply answers another request", delivery.stamp.sender);
+    }
+    ++counters.delivered;
+    const auto id = found->first;
+    delivery.name = found->second.name;
+    if (delivery.envelope.error) return finish(id, fail(*delivery.envelope.error));
+    finish(id, std::move(delivery));
+}
+
+void Endpoint::Inside::take_request(const Delivery& delivery) {
+    Responder responder;
+    responder.endpoint_ = self;
+    responder.answered_ = std::make_shared<bool>(false);
+    responder.tag_ = delivery.stamp.tag;
+    responder.request_id_ = delivery.envelope.id;
+    responder.request_name_ = delivery.name;
+    const auto found = served.find(delivery.name);
+    if (found == served.end()) {
+        ++counters.refused;
+        return responder.refuse({ErrorKind::not_found,
+                                 fmt::format("{} does not serve {}", connection.peer.name, delivery.name)});
+    }
+    ++counters.delivered;
+    found->second(delivery, std::move(responder));
+}
+
+void Endpoint::Inside::take_event(const Delivery& delivery, const std::string& topic) {
+    if (delivery.stamp.role == Role::broker && delivery.name == event_name<ServeEnd>) return broker_forgot();
+    if (delivery.stamp.role == Role::broker && delivery.name == event_name<ServeBeat>) return;
+    if (delivery.envelope.sequence) {
+        const auto missing = watch.note(delivery.stamp.sender, delivery.envelope.source, topic,
+                                        *delivery.envelope.sequence);
+        if (missing) {
+            ++counters.gaps;
+            if (gap_handler) gap_handler(delivery.envelope.source, *missing);
+        }
+    }
+    ++counters.delivered;
+    for (std::size_t i = 0; i < subscriptions.size(); ++i) {
+        const auto& [name, handler] = subscriptions[i];
+        if (name.empty() || name == delivery.name) handler(delivery);
+    }
+}
+
+}  // namespace berth::bus

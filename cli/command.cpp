@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "cli/text.hpp"
+#include "cli/up/plan.hpp"
+
+namespace berth::cli {
+
+CLI::App* Commands::add(const std::string& name, const std::string& group, const std::string& meaning,
+                        const std::string& example) {
+    auto* command = app_.add_subcommand(name, meaning);
+    command->group(group);
+    command->footer("\nExample:\n  " + example);
+    command->fallthrough();
+    return command;
+}
+
+void Commands::set_action(CLI::App* command, Action action) {
+    command->callback([this, action = std::move(action)] { chosen_ = action; });
+}
+
+void Commands::add_output(CLI::App* command, const std::vector<std::string>& formats) {
+    command->add_option("-o,--output", shared_.format, "how to print")
+        ->check(CLI::IsMember(formats))
+        ->default_str(shared_.format);
+    command->add_option("--columns", shared_.columns, "columns to print, by name, separated by commas")
+        ->delimiter(',')
+        ->type_name("NAMES");
+}
+
+bool Shared::colour_on_stdout() const {
+    const auto choice = colour == "always" ? ColourChoice::always
+                        : colour == "never" ? ColourChoice::never
+                                            : ColourChoice::automatic;
+    return colour_wanted(choice, ::isatty(STDOUT_FILENO) == 1);
+}
+
+Result<Look> Shared::look() const {
+    const auto chosen = enum_from<Format>(format);
+    if (!chosen) return fail(ErrorKind::invalid, "no output format '{}'", format);
+    return Look{*chosen, columns, colour_on_stdout(), terminal_columns(STDOUT_FILENO)};
+}
+
+Result<std::string> Shared::state_folder() const {
+    std::map<std::string, std::string> environment;
+    for (const char* name : {"BERTH_STATE", "XDG_STATE_HOME", "HOME"}) {
+        if (const char* value = std::getenv(name)) environment[name] = value;
+    }
+    std::error_code error;
+    return cli::state_folder(state, environment, std::filesystem::current_path(error).string());
+}
+
+void print(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+}
+
+void remark(const std::string& text) {
+    tell(text + "\n");
+}
+
+void complain(const Error& error) {
+    std::string text;
+    for (const auto& line : split(error.text, '\n')) text += (text.empty() ? "" : "\n") + printable(line);
+    const bool colour = colour_wanted(ColourChoice::automatic, ::isatty(STDERR_FILENO) == 1);
+    tell(fmt::format("{}error:{} {}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "", text));
+}
+
+Result<Duration> duration_flag(const std::string& flag, const std::string& text) {
+    auto parsed = parse_duration(text);
+    if (!parsed) return fail(ErrorKind::invalid, "{}: {}", flag, parsed.error().text);
+    return parsed;
+}
+
+std::string own_user() {
+    if (const char* user = std::getenv("USER"); user != nullptr && *user != '\0') return user;
+    const auto* entry = ::getpwuid(::getuid());
+    return entry == nullptr ? std::string{} : entry->pw_name;
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/gateway_client.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "cli/text.hpp"
+
+namespace berth::cli {
+
+namespace {
+
+constexpr std::size_t pages_max = 1000;         // of one listing
+constexpr Duration claim_slack{30'000};         // over the wait that was asked for
+constexpr Duration claim_wait_max{10 * 60'000};
+
+std::string first_line(const std::string& path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+    return line;
+}
+
+std::string from_environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+Result<std::string> find_url(const Shared& shared) {
+    auto url = shared.url.empty() ? from_environment("BERTH_URL") : shared.url;
+    if (url.empty()) {
+        const auto state = TRY(shared.state_folder());
+        url = first_line(state + "/gateway.url");
+        if (url.empty()) {
+            return fail(ErrorKind::unavailable,
+                        "no gateway is known: {}/gateway.url is not there. Start one with `berth up`, or name it with "
+                        "--url URL or BERTH_URL",
+                        state);
+        }
+    }
+    if (!url.starts_with("http://") && !url.starts_with("https://")) {
+        return fail(ErrorKind::invalid, "'{}' is not the URL of a gateway: it starts with http:// or https://", url);
+    }
+    while (url.ends_with('/')) url.pop_back();
+    return url;
+}
+
+Result<std::string> find_token(const Shared& shared) {
+    if (!shared.token_file.empty()) {
+        auto token = first_line(shared.token_file);
+        if (token.empty()) return fail(ErrorKind::denied, "no token in {} (--token-file)", shared.token_file);
+        return token;
+    }
+    if (auto token = from_environment("BERTH_TOKEN"); !token.empty()) return token;
+    const auto state = shared.state_folder();
+    return state ? first_line(*state + "/token") : std::string{};
+}
+
+}  // namespace
+
+Result<GatewayClient> GatewayClient::find(const Shared& shared) {
+    auto url = TRY(find_url(shared));
+    auto token = TRY(find_token(shared));
+    return GatewayClient(std::move(url), std::move(token));
+}
+
+Result<Json> read_answer(const Result<HttpAnswer>& answer, const std::string& where) {
+    if (!answer) {
+        if (answer.error().kind != ErrorKind::unavailable) return fail(answer.error());
+        return fail(ErrorKind::unavailable, "no gateway answers at {}: {}. Is `berth up` running? `berth doctor` looks",
+                    where, answer.error().text);
+    }
+    auto body = Json::parse(answer->body, nullptr, false);
+    if (answer->status / 100 == 2) {
+        if (answer->body.empty()) return Json::object();
+        if (body.is_discarded()) return fail(ErrorKind::internal, "{} answered something that is not JSON", where);
+        return body;
+    }
+    auto kind = kind_of_status(answer->status);
+    std::string text;
+    if (body.is_object()) {
+        for (const char* key : {"detail", "text", "error", "title"}) {
+            if (text.empty()) text = text_at(body, key);
+        }
+        if (const auto named = enum_from<ErrorKind>(text_at(body, "kind"))) kind = *named;
+    }
+    if (text.empty()) text = fmt::format("HTTP {} from {}", answer->status, where);
+    if (answer->status == 401) text += ". The token is looked for in --token-file, BERTH_TOKEN and <state>/token";
+    return fail(Error{kind, text});
+}
+
+HttpRequest GatewayClient::request(const std::string& method, const std::string& path, const Json* body) const {
+    HttpRequest made{.method = method, .url = url_ + path};
+    made.bearer = token_;
+    made.headers.push_back("Accept: application/json, application/problem+json");
+    if (body != nullptr) {
+        made.content_type = "application/json";
+        made.body = body->dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    return made;
+}
+
+Result<Json> GatewayClient::get(const std::string& path) { return read_answer(http_->ask(request("GET", path)), url_); }
+
+Result<Json> GatewayClient::post(const std::string& path, const Json& body) {
+    return read_answer(http_->ask(request("POST", path, &body)), url_);
+}
+
+Result<Json> GatewayClient::get_all(const std::string& path, const std::string& items) {
+    auto all = Json::array();
+    std::string cursor;
+    for (std::size_t page = 0; page < pages_max; ++page) {
+        const auto join = path.find('?') == std::string::npos ? "?" : "&";
+        const auto part = TRY(get(cursor.empty() ? path : path + join + "cursor=" + url_encoded(cursor)));
+        const auto* list = part.is_array() ? &part : berth::cli::find(part, items);
+        if (list == nullptr || !list->is_array()) return fail(ErrorKind::internal, "{}{} answered no list of {}", url_, path, items);
+        for (const auto& item : *list) all.push_back(item);
+        cursor = text_at(part, "next");
+        if (cursor.empty()) return all;
+    }
+    return fail(ErrorKind::limit, "{}{} has over {} pages", url_, path, pages_max);
+}
+
+Result<Json> GatewayClient::workspaces() { return get_all("/v1/workspaces", "workspaces"); }
+Result<Json> GatewayClient::workspace(const std::string& id) { return get("/v1/workspaces/" + url_encoded(id)); }
+Result<Json> GatewayClient::claims() { return get_all("/v1/claims", "claims"); }
+Result<Json> GatewayClient::hosts() { return get_all("/v1/hosts", "hosts"); }
+Result<Json> GatewayClient::pools() { return get_all("/v1/pools", "pools"); }
+Result<Json> GatewayClient::status() { return get("/status"); }
+Result<Json> GatewayClient::totals() { return get("/v1/status"); }
+Result<Json> GatewayClient::health() { return get("/health"); }
+Result<Json> GatewayClient::facts(const std::string& subject) {
+    return get_all("/v1/facts?subject=" + url_encoded(subject), "facts");
+}
+
+Result<Json> GatewayClient::release(const std::string& id, const std::string& why) {
+    return post("/v1/workspaces/" + url_encoded(id) + "/release", {{"why", why}});
+}
+Result<Json> GatewayClient::stop(const std::string& id, const std::string& why) {
+    return post("/v1/workspaces/" + url_encoded(id) + "/stop", {{"why", why}});
+}
+Result<Json> GatewayClient::start(const std::string& id) {
+    return post("/v1/workspaces/" + url_encoded(id) + "/start", Json::object());
+}
+Result<Json> GatewayClient::destroy(const std::string& id, const std::string& why) {
+    return post("/v1/workspaces/" + url_encoded(id) + "/destroy", {{"why", why}});
+}
+Result<Json> GatewayClient::extend(const std::string& id, Instant until) {
+    return post("/v1/workspaces/" + url_encoded(id) + "/extend", {{"expires_at", to_rfc3339(until)}});
+}
+Result<Json> GatewayClient::hold(const std::string& id, Instant until, const std::string& why) {
+    return post("/v1/workspaces/" + url_encoded(id) + "/hold", {{"until", to_rfc3339(until)}, {"why", why}});
+}
+Result<Json> GatewayClient::link(const std::string& id) {
+    return post("/v1/workspaces/" + url_encoded(id) + "/link", Json::object());
+}
+
+void GatewayClient::start_claim(const ClaimOrder& order, OnAnswer done) {
+    Json body = {{"user", order.user}, {"project", order.project}};
+    if (!order.pool.empty()) body["pool"] = order.pool;
+    if (order.ttl) body["ttl_ms"] = order.ttl->count();
+    if (order.wait) body["wait_ms"] = order.wait->count();
+    auto made = request("POST", "/v1/claims", &body);
+    made.headers.push_back("Idempotency-Key: \"" + order.key + "\"");
+    made.timeout = order.wait.value_or(claim_wait_max) + claim_slack;
+    http_->start(std::move(made), [done = std::move(done), where = url_](Result<HttpAnswer> answer) {
+        done(read_answer(answer, where));
+    });
+}
+
+void GatewayClient::start_events(const StreamOrder& order, OnEvent use, OnEnd end) {
+    std::string query;
+    const auto add = [&](const char* name, const std::string& value) {
+        if (!value.empty()) query += fmt::format("{}{}={}", query.empty() ? "?" : "&", name, url_encoded(value));
+    };
+    add("types", order.types);
+    add("subject", order.subject);
+    add("from", order.from);
+    auto made = request("GET", "/v1/events" + query);
+    made.timeout = Duration{0};
+    made.headers.push_back("Accept: text/event-stream");
+    auto parser = std::make_shared<SseParser>();
+    auto broken = std::make_shared<std::optional<Error>>();
+    http_->start(
+        std::move(made),
+        [end, broken, where = url_](Result<HttpAnswer> answer) {
+            if (*broken) return end(**broken);
+            const auto read = read_answer(answer, where);
+            end(read ? Error{ErrorKind::unavailable, "the gateway ended the event stream"} : read.error());
+        },
+        [parser, broken, use = std::move(use)](std::string_view bytes) {
+            if (*broken) return;
+            auto events = parser->feed(bytes);
+            if (!events) {
+                *broken = events.error();
+                return;
+            }
+            for (const auto& event : *events) use(event);
+        });
+}
+
+Result<std::string> GatewayClient::resolve(const std::string& name, const std::string& user) {
+    const auto all = TRY(workspaces());
+    std::vector<std::string> matches;  // of the project's name first: it is what people type
+    std::vector<std::string> begins;
+    std::vector<std::string> known;
+    for (const auto& workspace : all) {
+        const auto id = text_at(workspace, "workspace");
+        if (id == name) return id;
+        if (text_at(workspace, "state") == "destroyed") continue;
+        if (text_at(workspace, "project") == name && text_at(workspace, "user") == user) matches.push_back(id);
+        if (id.starts_with(name)) begins.push_back(id);
+        known.push_back(id);
+        known.push_back(text_at(workspace, "project"));
+    }
+    if (matches.empty()) matches = std::move(begins);
+    if (matches.size() == 1) return matches.front();
+    if (matches.size() > 1) {
+        std::string list;
+        for (const auto& id : matches) list += (list.empty() ? "" : ", ") + id;
+        return fail(ErrorKind::conflict, "'{}' may mean {}: say which", name, list);
+    }
+    const auto near = nearest_word(name, known);
+    return fail(ErrorKind::not_found, "no workspace '{}' of {}{}; see `berth list`", name, user,
+                near ? fmt::format("; did you mean '{}'?", *near) : std::string{});
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gateway as the commands see it: where it is, with which token, and each call of its /v1/ API
+// as a function. The only file that knows the routes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "cli/http.hpp"
+#include "cli/sse.hpp"
+
+namespace berth::cli {
+
+struct ClaimOrder {
+    std::string user;
+    std::string project;
+    std::string pool;                     // empty: the gateway's choice
+    std::string key;
+    std::optional<Duration> ttl;
+    std::optional<Duration> wait;         // 0: answer at once
+};
+
+/// What `tap` and the waiting `claim` follow.
+struct StreamOrder {
+    std::string types;                    // "claim.,workspace.": prefixes; empty for all
+    std::string subject;
+    std::string from;                     // position or event id; empty: from now on
+};
+
+class GatewayClient {
+public:
+    /// URL: --url, $BERTH_URL, <state>/gateway.url. Token: --token-file, $BERTH_TOKEN, <state>/token.
+    static Result<GatewayClient> find(const Shared& shared);
+
+    Result<Json> workspaces();
+    Result<Json> workspace(const std::string& id);
+    Result<Json> claims();
+    Result<Json> hosts();
+    Result<Json> pools();
+    Result<Json> status();
+    Result<Json> totals();                // of /v1/status: counts, and whether the ledger can be trusted
+    Result<Json> health();
+    Result<Json> facts(const std::string& subject);
+
+    Result<Json> release(const std::string& id, const std::string& why);
+    Result<Json> stop(const std::string& id, const std::string& why);
+    Result<Json> start(const std::string& id);
+    Result<Json> destroy(const std::string& id, const std::string& why);
+    Result<Json> extend(const std::string& id, Instant until);
+    Result<Json> hold(const std::string& id, Instant until, const std::string& why);
+    Result<Json> link(const std::string& id);
+
+    using OnAnswer = std::function<void(Result<Json>)>;
+    void start_claim(const ClaimOrder& order, OnAnswer done);
+    Result<Json> claim(const ClaimOrder& order);
+
+    /// Follows the event stream: `use` for each event, `end` when the stream ends (its error says why).
+    using OnEvent = std::function<void(const SseEvent&)>;
+    using OnEnd = std::function<void(Error)>;
+    void start_events(const StreamOrder& order, OnEvent use, OnEnd end);
+
+    Http& http() { return *http_; }
+    const std::string& url() const { return url_; }
+    /// The whole id for a workspace's id, its unique beginning, or a project of `user`.
+    Result<std::string> resolve(const std::string& name, const std::string& user);
+
+private:
+    GatewayClient(std::string url, std::string token) : url_(std::move(url)), token_(std::move(token)) {}
+    HttpRequest request(const std::string& method, const std::string& path, const Json* body = nullptr) const;
+    Result<Json> get(const std::string& path);
+    Result<Json> get_all(const std::string& path, const std::string& items);
+    Result<Json> post(const std::string& path, const Json& body);
+
+    std::string url_;
+    std::string token_;
+    std::shared_ptr<Http> http_ = std::make_shared<Http>();
+};
+
+/// The gateway's answer as a value or an Error; `where` is for its text.
+Result<Json> read_answer(const Result<HttpAnswer>& answer, const std::string& where);
+
+}  // namespace berth::cli

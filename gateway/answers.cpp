@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the bus replied, as the answer that the route promises.
+#include <fmt/format.h>
+
+#include "base/check.hpp"
+#include "gateway/shapes.hpp"
+#include "gateway/step.hpp"
+
+namespace berth::gateway {
+
+namespace {
+
+HttpAnswer json_answer(const Json& body, unsigned status = 200) { return {.status = status, .body = text_of(body) + "\n"}; }
+
+HttpAnswer refused(const Dress& dress, Error error, const Turn& turn) {
+    const auto operation = dress.route->operation;
+    const bool compat_claim = operation == Operation::compat_claim || operation == Operation::compat_project;
+    // To an older client a wait that ended without a slot is "none found".
+    if (compat_claim && error.kind == ErrorKind::timeout) error.kind = ErrorKind::no_capacity;
+    return refuse(problem_of(error), dress.route->style, turn.request_id);
+}
+
+HttpAnswer claim_answer(const Dress& dress, const ClaimReply& reply, const Turn& turn) {
+    const bool granted = reply.state == ClaimState::granted;
+    if (dress.route->style == Style::compat) {
+        if (!granted) return refused(dress, {ErrorKind::no_capacity, fmt::format("the claim {} is {}", reply.claim.value, to_string(reply.state))}, turn);
+        return json_answer(dress.route->operation == Operation::compat_project ? compat_project_shape(reply) : compat_claim_shape(reply));
+    }
+    const bool fresh = dress.route->operation == Operation::claim && !dress.known_before;
+    auto made = json_answer(claim_reply_shape(reply), granted ? (fresh ? 201 : 200) : 202);
+    if (!granted) made.headers.emplace_back("Location", "/v1/claims/" + reply.claim.value);
+    return made;
+}
+
+HttpAnswer workspace_answer(const Picture& picture, const Dress& dress, const Done& done, const Turn& turn) {
+    const auto at = picture.view.workspaces.find(WorkspaceId{dress.parameter});
+    const bool known = at != picture.view.workspaces.end();
+    if (done.count == 0 && known) {
+        const auto state = at->second.state;
+        const bool runs = state == WorkspaceState::active || state == WorkspaceState::starting;
+        const auto operation = dress.route->operation;
+        if ((operation == Operation::extend || operation == Operation::start) && !runs) {
+            return refused(dress, {ErrorKind::conflict, fmt::format("{} is {} and can not be extended or started now", dress.parameter, to_string(state))}, turn);
+        }
+        if (operation == Operation::hold && state != WorkspaceState::active) {
+            return refused(dress, {ErrorKind::conflict, fmt::format("{} is {}; only an active workspace can be held", dress.parameter, to_string(state))}, turn);
+        }
+    }
+    auto shape = known ? workspace_shape(at->second) : Json{{"workspace", dress.parameter}};
+    shape["count"] = done.count;
+    shape["position"] = std::to_string(done.position.value);
+    return json_answer(shape);
+}
+
+HttpAnswer done_answer(const Picture& picture, const Dress& dress, const Done& done, const Turn& turn) {
+    switch (dress.route->operation) {
+        case Operation::cordon:
+        case Operation::uncordon: {
+            const auto at = picture.view.hosts.find(HostId{dress.parameter});
+            if (at == picture.view.hosts.end()) return json_answer({{"host", dress.parameter}, {"count", done.count}});
+            return json_answer(host_shape(at->second, nullptr));
+        }
+        case Operation::compat_release: return json_answer({{"status", "ok"}, {"released", done.count}});
+        default: return workspace_answer(picture, dress, done, turn);
+    }
+}
+
+HttpAnswer facts_answer(const Picture& picture, const Dress& dress, const FactsReply& reply) {
+    auto list = Json::array();
+    for (const auto& record : reply.facts) {
+        if (may_see(dress.caller, picture.view, record.fact)) list.push_back(fact_shape(record));
+    }
+    Json body = {{"facts", std::move(list)}, {"head", std::to_string(reply.head.value)}};
+    if (reply.facts.size() >= dress.limit && !reply.facts.empty()) {
+        body["next"] = std::to_string(reply.facts.back().position.value + 1);
+    }
+    return json_answer(body);
+}
+
+}  // namespace
+
+HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply>& reply, const Turn& turn) {
+    check(dress.route != nullptr, "a reply is dressed for the route that asked");
+    if (!reply) return refused(dress, reply.error(), turn);
+    if (const auto* claim = std::get_if<ClaimReply>(&*reply)) return claim_answer(dress, *claim, turn);
+    if (const auto* done = std::get_if<Done>(&*reply)) return done_answer(picture, dress, *done, turn);
+    return facts_answer(picture, dress, std::get<FactsReply>(*reply));
+}
+
+HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& minted, const Turn& turn) {
+    if (!minted) return refused(change.dress, minted.error(), turn);
+    if (!change.mint) return json_answer({{"revoked", change.revoke}});
+    auto shape = token_shape(minted->entry);
+    shape["token"] = minted->plain;
+    return json_answer(shape, 201);
+}
+
+HttpAnswer answer_ending(const EndMachine& end, std::uint32_t released) {
+    return json_answer({{"status", "ok"}, {"machineId", end.instance}, {"host", end.host.host.value}, {"released", released},
+                        {"detail", "cordoned; it ends when its environments are stopped"}});
+}
+
+bool shows(const Picture& picture, const Result<Reply>& reply) {
+    if (!reply || !picture.following) return true;
+    if (const auto* done = std::get_if<Done>(&*reply)) return picture.view.position >= done->position;
+    const auto* claim = std::get_if<ClaimReply>(&*reply);
+    if (!claim || claim->state != ClaimState::granted || claim->claim.empty()) return true;
+    const auto at = picture.view.claims.find(claim->claim);
+    return at != picture.view.claims.end() && !at->second.open();
+}
+
+}  // namespace berth::gateway

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every number that the gateway lives by: [gateway] and [compat] in the configuration.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/reflect.hpp"
+#include "base/time.hpp"
+
+namespace berth::gateway {
+
+struct Policy {
+    std::string listen_address = "127.0.0.1";
+    std::uint32_t port = 9092;             // 0: any free one
+    std::string public_url;                // what gateway.url says; empty: made of address and port
+    bool metrics_open = true;              // /metrics without a token: no names or ids stand in it
+    Duration claim_wait{120'000};          // when a claim names none
+    Duration claim_wait_max{900'000};
+    Duration request_timeout{15'000};      // of what the bus is asked, beside claims
+    Duration catch_up{1'000};              // how long an answer waits for the facts it caused
+    Duration machine_drain{90'000};        // how long POST /destroy goes on asking for the permit
+    std::uint32_t connections_max = 512;
+    std::uint32_t streams_max = 128;       // event streams among them
+    std::uint32_t streams_per_caller_max = 32;
+    std::uint32_t page_default = 200;      // items of a listing
+    std::uint32_t page_max = 1'000;
+    std::uint32_t header_bytes_max = 16 * 1024;
+    std::uint32_t headers_max = 100;
+    std::uint32_t body_bytes_max = 64 * 1024;
+    std::uint32_t body_depth_max = 8;
+    Duration read_timeout{15'000};         // of one whole request, from its first byte
+    Duration idle_timeout{60'000};         // between two requests of a connection
+    Duration write_timeout{30'000};
+    Duration stream_heartbeat{15'000};     // a comment that keeps proxies from cutting a quiet stream
+    std::uint32_t stream_queue_bytes_max = 1024 * 1024;  // then the stream is cut, and told so
+    std::uint32_t replay_page = 200;       // facts asked for at once while a stream catches up
+
+    BERTH_FIELDS(Policy, listen_address, port, public_url, metrics_open, claim_wait, claim_wait_max, request_timeout,
+                 catch_up, machine_drain, connections_max, streams_max, streams_per_caller_max, page_default, page_max,
+                 header_bytes_max, headers_max, body_bytes_max, body_depth_max, read_timeout, idle_timeout,
+                 write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page)
+};
+
+/// For clients that were there before tokens were.
+struct CompatPolicy {
+    std::vector<std::string> trusted_networks;  // "10.0.0.0/8=ci": from there, without a token, as user ci
+    bool claim_by_get = true;                   // GET /<project>
+
+    BERTH_FIELDS(CompatPolicy, trusted_networks, claim_by_get)
+};
+
+}  // namespace berth::gateway

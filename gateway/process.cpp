@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/process.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "base/check.hpp"
+#include "base/diagnostics.hpp"
+#include "base/rng.hpp"
+
+namespace berth::gateway {
+
+namespace {
+
+constexpr Duration look_at_tokens{1'000};
+constexpr Duration settle_period{100};
+constexpr Duration claim_again{500};      // pause before a claim that met no allocator is asked again
+constexpr Duration drain_again{1'000};
+constexpr Duration replay_again{1'000};
+constexpr std::size_t heartbeats_max = 10'000;
+constexpr std::string_view page_policy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+constexpr std::string_view data_policy = "default-src 'none'; frame-ancestors 'none'";
+
+std::string host_for_url(const std::string& address) {
+    if (address == "0.0.0.0") return "127.0.0.1";
+    if (address == "::") return "[::1]";
+    return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
+void add_common_headers(HttpAnswer& answer, const std::string& request_id) {
+    auto& headers = answer.headers;
+    const bool page = answer.type.starts_with("text/html");
+    headers.emplace_back("Content-Security-Policy", page ? page_policy : data_policy);
+    headers.emplace_back("X-Content-Type-Options", "nosniff");
+    headers.emplace_back("Referrer-Policy", "no-referrer");
+    headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+    headers.emplace_back("Cache-Control", "no-store");
+    headers.emplace_back("Request-Id", request_id);
+}
+
+// Size and times of the file: another one after each change.
+std::string stamp_of(const std::string& path) {
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) != 0) return {};
+    return fmt::format("{}/{}/{}.{}", facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec);
+}
+
+/// Port 0 is any free one: that of the last time if it is still free, because clients and open pages
+/// know it and would not find the gateway again after its restart.
+Result<std::unique_ptr<Server>> open_server(const Policy& policy, const std::string& state, ServerHooks hooks) {
+    std::ifstream file(state + "/gateway.url");
+    std::string url;
+    unsigned last = 0;
+    if (policy.port == 0 && policy.public_url.empty() && file >> url) {
+        const auto digits = url.rfind(':') + 1;
+        (void)std::from_chars(url.data() + digits, url.data() + url.size(), last);
+    }
+    if (last > 0 && last <= 65'535) {
+        auto same = policy;
+        same.port = static_cast<decltype(same.port)>(last);
+        if (auto opened = Server::open(same, hooks)) return opened;
+    }
+    return Server::open(policy, std::move(hooks));
+}
+
+}  // namespace
+
+struct Process::Claiming {
+    ClientId client = 0;
+    ClaimRequest request;
+    Dress dress;
+    Turn turn;
+    Instant until;
+    bool answered = false;
+};
+
+Process::Process(bus::Loop& loop, Policy policy, CompatPolicy compat, std::string state)
+    : loop_(loop), state_(std::move(state)), boot_(random_hex(4)) {
+    picture_.policy = std::move(policy);
+    picture_.compat = std::move(compat);
+    picture_.started_at = loop.now();
+}
+
+Process::~Process() {
+    server_.reset();                      // first: no more posts
+    follower_.reset();
+}
+
+Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, Policy policy, CompatPolicy compat, const std::string& state) {
+    std::unique_ptr<Process> made{new Process(loop, std::move(policy), std::move(compat), state)};
+    auto* process = made.get();
+    process->picture_.networks = TRY(read_networks(process->picture_.compat.trusted_networks));
+    TRY(keep_operator_token(state, loop.now()));
+    process->picture_.tokens = TRY(load_tokens(state));
+    process->tokens_stamp_ = stamp_of(state + "/tokens.json");
+    auto connection = TRY(bus::read_connection(state + "/bus.toml", state + "/keys", {"gateway", Role::gateway}));
+    process->endpoint_ = TRY(bus::Endpoint::open(loop, std::move(connection)));
+    ServerHooks hooks;
+    hooks.on_request = [process](ClientId client, HttpRequest request) {
+        process->loop_.post([process, client, request = std::move(request)]() mutable { process->take(client, std::move(request)); });
+    };
+    hooks.on_drained = [process](ClientId client) {
+        process->loop_.post([process, client] { process->streams_->drained(client); });
+    };
+    hooks.on_gone = [process](ClientId client, bool too_slow) {
+        process->loop_.post([process, client, too_slow] { process->gone(client, too_slow); });
+    };
+    process->server_ = TRY(open_server(process->picture_.policy, state, std::move(hooks)));
+    TRY(process->write_url());
+    process->follow();
+    return made;
+}
+
+Result<void> Process::write_url() {
+    const auto& policy = picture_.policy;
+    url_ = policy.public_url.empty() ? fmt::format("http://{}:{}", host_for_url(policy.listen_address), server_->port()) : policy.public_url;
+    const auto path = state_ + "/gateway.url";
+    {
+        std::ofstream file(path + ".new", std::ios::trunc);
+        file << url_ << "\n" << std::flush;
+        if (!file) return fail(ErrorKind::unavailable, "cannot write {}: {}", path, std::strerror(errno));
+    }
+    if (std::rename((path + ".new").c_str(), path.c_str()) != 0) {
+        return fail(ErrorKind::unavailable, "cannot write {}: {}", path, std::strerror(errno));
+    }
+    return {};
+}
+
+void Process::follow() {
+    Streams::Out out;
+    out.push = [this](ClientId client, std::string bytes, Tell tell) { server_->push(client, std::move(bytes), tell); };
+    out.end = [this](ClientId client, std::string last) { server_->end_stream(client, std::move(last)); };
+    out.read = [this](FactsRequest request, std::function<void(Result<FactsReply>)> done) {
+        endpoint_->request(request, picture_.policy.request_timeout, std::move(done));
+    };
+    out.later = [this](std::function<void()> work) { loop_.after(replay_again, std::move(work)); };
+    streams_ = std::make_unique<Streams>(picture_, std::move(out));
+
+    bus::Follower::Handlers handlers;
+    handlers.on_view = [this](ViewReply reply) {
+        picture_.view = std::move(reply.view);
+        picture_.heartbeats.clear();
+        for (auto& heartbeat : reply.heartbeats) picture_.heartbeats[heartbeat.host] = std::move(heartbeat);
+        picture_.ever_followed = picture_.following = true;
+        picture_.head_at = loop_.now();
+        ++traffic_.views;
+        streams_->on_view();
+        settle_waiting();
+    };
+    handlers.on_fact = [this](const FactRecord& record) {
+        apply(picture_.view, record);
+        streams_->on_fact(record);
+        settle_waiting();
+        if (!std::holds_alternative<TookOver>(record.fact)) return;
+        // Whoever waited at the allocator before it is forgotten there: asked again, by the same key.
+        for (const auto& claiming : std::map(claiming_)) ask_claim(claiming.second);
+    };
+    handlers.on_lost = [this](const std::string&) {
+        picture_.following = false;
+        ++traffic_.gaps;
+    };
+    handlers.on_head = [this](const LedgerHead&) { picture_.head_at = loop_.now(); };
+    follower_ = std::make_unique<bus::Follower>(loop_, *endpoint_, std::move(handlers));
+    endpoint_->subscribe("", [this](const bus::Delivery& delivery) {
+        const auto* row = find_event_row(delivery.name);
+        if (!row || row->kind == MessageKind::fact || delivery.name == event_name<LedgerHead>) return;
+        if (delivery.name == event_name<HostHeartbeat>) {
+            if (auto heartbeat = delivery.as<HostHeartbeat>(); heartbeat && picture_.heartbeats.size() < heartbeats_max) {
+                picture_.heartbeats[heartbeat->host] = std::move(*heartbeat);
+            }
+        }
+        streams_->on_delivery(delivery);
+    });
+}
+
+void Process::start() {
+    loop_.every(look_at_tokens, [this] { read_tokens_again(); });
+    loop_.every(settle_period, [this] { settle_waiting(); });
+    loop_.every(picture_.policy.stream_heartbeat, [this] { streams_->on_heartbeat(); });
+    server_->start();
+}
+
+void Process::read_tokens_again() {
+    const auto stamp = stamp_of(state_ + "/tokens.json");
+    if (stamp == tokens_stamp_) return;
+    auto tokens = load_tokens(state_);
+    if (!tokens) return log_warn("tokens.unreadable", {{"why", tokens.error().text}});
+    tokens_stamp_ = stamp;
+    for (const auto& entry : picture_.tokens.entries()) {
+        const auto& now_there = tokens->entries();
+        const bool kept = std::any_of(now_there.begin(), now_there.end(), [&](const TokenEntry& other) { return other.id == entry.id; });
+        if (!kept) streams_->close_all_of(entry.id);
+    }
+    picture_.tokens = std::move(*tokens);
+    log_info("tokens.read", {{"count", picture_.tokens.entries().size()}});
+}
+
+// ---- requests
+
+void Process::take(ClientId client, HttpRequest request) {
+    const Turn turn{loop_.now(), fmt::format("{}-{}", boot_, ++requests_)};
+    const auto match = match_route(request.method, request.path);
+    Open& open = open_[client];
+    open = {.id = turn.request_id, .since = turn.now};
+    if (match.route) {
+        open.operation = match.route->operation;
+        open.style = match.route->style;
+        if (match.route->effect == Effect::changes) open.what = fmt::format("{} {}", match.route->method, match.route->path);
+    }
+    auto decided = step(picture_, request, turn);
+    std::visit(
+        [&](auto& wanted) {
+            using T = std::decay_t<decltype(wanted)>;
+            if constexpr (std::is_same_v<T, HttpAnswer>) {
+                finish(client, std::move(wanted));
+            } else if constexpr (std::is_same_v<T, MetricsWish>) {
+                traffic_.connections = server_->connections();
+                traffic_.streams = streams_->count();
+                traffic_.events_sent = streams_->sent();
+                auto all = traffic_;
+                for (std::size_t i = 0; i < all.refused.size(); ++i) all.refused[i] += server_->refused(static_cast<Refusal>(i));
+                finish(client, {.type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(picture_, all, turn.now)});
+            } else {
+                carry_out(client, std::move(wanted), turn);
+            }
+        },
+        decided);
+}
+
+void Process::carry_out(ClientId client, Ask ask, const Turn& turn) {
+    if (auto* claim = std::get_if<ClaimRequest>(&ask.call)) {
+        auto claiming = std::make_shared<Claiming>();
+        *claiming = {client, std::move(*claim), std::move(ask.dress), turn, turn.now + ask.timeout, false};
+        claiming_[client] = claiming;
+        return ask_claim(claiming);
+    }
+    std::visit(
+        [&](const auto& request) {
+            using R = ReplyTo<std::decay_t<decltype(request)>>;
+            std::function<void(Result<R>)> done = [this, client, dress = ask.dress, turn](Result<R> reply) {
+                if (!reply) return settle(client, dress, fail(reply.error()), turn);
+                settle(client, dress, Reply{std::move(*reply)}, turn);
+            };
+            endpoint_->request(request, ask.timeout, std::move(done));
+        },
+        ask.call);
+}
+
+// The key makes asking twice the same as asking once, so a claim outlives its allocator's death.
+void Process::ask_claim(const std::shared_ptr<Claiming>& claiming) {
+    const auto now = loop_.now();
+    const auto left = claiming->until - now;
+    if (claiming->answered || left <= Duration{0}) return;
+    std::function<void(Result<ClaimReply>)> done = [this, claiming](Result<ClaimReply> reply) {
+        if (claiming->answered) return;
+        const bool unserved = !reply && reply.error().kind == ErrorKind::unavailable;
+        // Nobody answered; but a claim that the ledger ended is answered with that end, of whatever kind.
+        const auto* known = picture_.view.claim_of(*claiming->request.principal, claiming->request.key);
+        const bool ended = known && !known->open() && known->state != ClaimState::granted;
+        if (unserved && !ended && loop_.now() + claim_again < claiming->until) {
+            loop_.after(claim_again, [this, claiming] { ask_claim(claiming); });
+            return;
+        }
+        claiming->answered = true;
+        if (const auto at = claiming_.find(claiming->client); at != claiming_.end() && at->second == claiming) claiming_.erase(at);
+        if (!reply) return settle(claiming->client, claiming->dress, fail(reply.error()), claiming->turn);
+        settle(claiming->client, claiming->dress, Reply{std::move(*reply)}, claiming->turn);
+    };
+    endpoint_->request(claiming->request, left, std::move(done));
+}
+
+void Process::carry_out(ClientId client, TokenChange change, const Turn& turn) {
+    Result<MintedToken> minted;
+    if (change.mint) {
+        minted = mint_token(state_, *change.mint, turn.now);
+    } else if (const auto revoked = revoke_token(state_, change.revoke); !revoked) {
+        minted = fail(revoked.error());
+    }
+    read_tokens_again();
+    finish(client, answer_token(change, minted, turn));
+}
+
+void Process::carry_out(ClientId client, StreamWish wish, const Turn&) {
+    if (const auto room = streams_->check_room(wish.caller); !room) {
+        auto problem = problem_of(room.error());
+        problem.refusal = Refusal::too_many;
+        return finish(client, refuse(problem, Style::v1, open_[client].id));
+    }
+    HttpAnswer head{.type = "text/event-stream"};
+    add_common_headers(head, open_[client].id);
+    head.headers.emplace_back("X-Accel-Buffering", "no");
+    ++traffic_.answers[{Operation::events, 200}];
+    open_.erase(client);
+    server_->begin_stream(client, std::move(head));
+    streams_->open(client, std::move(wish));
+}
+
+// Cordon first, so that nothing new lands while the old leases end; the scaler ends what is sealed.
+void Process::carry_out(ClientId client, EndMachine end, const Turn& turn) {
+    const auto why = fmt::format("{} asked to end this instance", end.dress.caller.user.value);
+    std::function<void(Result<Done>)> cordoned = [this, client, end, turn, why](Result<Done> outcome) {
+        if (!outcome) return settle(client, end.dress, fail(outcome.error()), turn);
+        std::function<void(Result<Done>)> released = [this, client, end, turn](Result<Done> gone_or_not) {
+            const bool none = !gone_or_not && gone_or_not.error().kind == ErrorKind::not_found;
+            if (!gone_or_not && !none) return settle(client, end.dress, fail(gone_or_not.error()), turn);
+            finish(client, answer_ending(end, gone_or_not ? gone_or_not->count : 0));
+            if (ending_.insert(end.host.host).second) drain(end, loop_.now() + picture_.policy.machine_drain);
+        };
+        const ReleaseRequest release{{.instance = end.instance}, why, end.dress.caller.principal()};
+        endpoint_->request(release, picture_.policy.request_timeout, std::move(released));
+    };
+    const CordonRequest cordon{end.host, why};
+    endpoint_->request(cordon, picture_.policy.request_timeout, std::move(cordoned));
+}
+
+void Process::drain(const EndMachine& end, Instant until) {
+    const DrainRequest request{end.host, "its end was asked for"};
+    std::function<void(Result<Permit>)> done = [this, end, until](Result<Permit> permit) {
+        const bool gone = !permit && (permit.error().kind == ErrorKind::not_found || permit.error().kind == ErrorKind::fenced);
+        if (!permit && !gone && loop_.now() < until) {
+            loop_.after(drain_again, [this, end, until] { drain(end, until); });
+            return;
+        }
+        ending_.erase(end.host.host);
+        if (permit) log_info("machine.sealed", {{"host", end.host.host}});
+        if (!permit && !gone) log_warn("machine.not_sealed", {{"host", end.host.host}, {"why", permit.error().text}});
+    };
+    endpoint_->request(request, picture_.policy.request_timeout, std::move(done));
+}
+
+// ---- answers
+
+void Process::settle(ClientId client, const Dress& dress, Result<Reply> reply, const Turn& turn) {
+    if (!reply && reply.error().kind == ErrorKind::timeout) ++traffic_.bus_timeouts;
+    if (shows(picture_, reply)) return finish(client, answer(picture_, dress, reply, turn));
+    waiting_.push_back({client, dress, std::move(reply), turn, loop_.now() + picture_.policy.catch_up});
+}
+
+void Process::settle_waiting() {
+    const auto now = loop_.now();
+    for (std::size_t left = waiting_.size(); left > 0; --left) {
+        auto first = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (shows(picture_, first.reply) || first.until <= now) {
+            finish(first.client, answer(picture_, first.dress, first.reply, first.turn));
+        } else {
+            waiting_.push_back(std::move(first));
+        }
+    }
+}
+
+void Process::finish(ClientId client, HttpAnswer answer) {
+    const auto at = open_.find(client);
+    if (at == open_.end()) return;        // the client left before
+    const auto& open = at->second;
+    const auto took = loop_.now() - open.since;
+    ++traffic_.refused[static_cast<std::size_t>(answer.refusal)];
+    if (open.operation) {
+        ++traffic_.answers[{*open.operation, answer.status}];
+        traffic_.seconds[*open.operation] += static_cast<double>(took.count()) / 1000;
+    } else {
+        ++traffic_.unmatched[answer.status];
+    }
+    if (!open.what.empty()) {
+        log_info("http", {{"what", open.what}, {"status", answer.status}, {"ms", took.count()}, {"request", open.id}});
+    }
+    add_common_headers(answer, open.id);
+    open_.erase(at);
+    server_->answer(client, std::move(answer));
+}
+
+void Process::gone(ClientId client, bool too_slow) {
+    if (too_slow) ++traffic_.streams_cut;
+    open_.erase(client);
+    claiming_.erase(client);              // the claim goes on; its key finds it again
+    streams_->close(client);
+}
+
+}  // namespace berth::gateway

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shell of the gateway. Two threads that share nothing: the server's has the sockets, the
+// loop's has the bus, the picture and every decision; whole requests and answers are posted between
+// them.
+//
+//   clients ◄─► Server (own thread) ◄──posts──► Process (loop) ◄─► Endpoint ◄─► broker
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "bus/endpoint.hpp"
+#include "bus/follower.hpp"
+#include "gateway/metrics.hpp"
+#include "gateway/server.hpp"
+#include "gateway/streams.hpp"
+#include "gateway/tokens.hpp"
+
+namespace berth::gateway {
+
+class Process {
+public:
+    /// Connects, listens and writes <state>/gateway.url; serves from start() on.
+    static Result<std::unique_ptr<Process>> open(bus::Loop& loop, Policy policy, CompatPolicy compat, const std::string& state);
+    ~Process();
+
+    void start();
+    const std::string& url() const { return url_; }
+    std::uint16_t port() const { return server_->port(); }
+
+private:
+    struct Open {                          // a request that has no answer yet
+        std::optional<Operation> operation;
+        Style style = Style::v1;
+        std::string id;
+        std::string what;                  // "POST /v1/claims", for the log
+        Instant since;
+    };
+    struct Waiting {                       // an answer that waits for the facts it caused
+        ClientId client;
+        Dress dress;
+        Result<Reply> reply;
+        Turn turn;
+        Instant until;
+    };
+    struct Claiming;                       // a claim on its way, asked again if its allocator dies
+
+    Process(bus::Loop& loop, Policy policy, CompatPolicy compat, std::string state);
+    Result<void> write_url();
+    void follow();
+    void read_tokens_again();
+
+    void take(ClientId client, HttpRequest request);
+    void carry_out(ClientId client, Ask ask, const Turn& turn);
+    void carry_out(ClientId client, TokenChange change, const Turn& turn);
+    void carry_out(ClientId client, EndMachine end, const Turn& turn);
+    void carry_out(ClientId client, StreamWish wish, const Turn& turn);
+    void ask_claim(const std::shared_ptr<Claiming>& claiming);
+    void drain(const EndMachine& end, Instant until);
+    void settle(ClientId client, const Dress& dress, Result<Reply> reply, const Turn& turn);
+    void settle_waiting();
+    void finish(ClientId client, HttpAnswer answer);
+    void gone(ClientId client, bool too_slow);
+
+    bus::Loop& loop_;
+    std::string state_;
+    std::string url_;
+    std::string boot_;
+    std::uint64_t requests_ = 0;
+    Picture picture_;
+    Traffic traffic_;
+    std::map<ClientId, Open> open_;
+    std::deque<Waiting> waiting_;
+    std::map<ClientId, std::shared_ptr<Claiming>> claiming_;
+    std::set<HostId> ending_;              // hosts whose permit is being asked for
+    std::string tokens_stamp_;
+    std::unique_ptr<bus::Endpoint> endpoint_;
+    std::unique_ptr<bus::Follower> follower_;
+    std::unique_ptr<Streams> streams_;
+    std::unique_ptr<Server> server_;
+};
+
+}  // namespace berth::gateway

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/routes.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <vector>
+
+namespace berth::gateway {
+
+namespace {
+
+using enum FieldKind;
+constexpr auto required = Need::required;
+constexpr auto maybe = Need::optional;
+
+constexpr FieldRule claim_body[] = {
+    {"user", name, maybe, "Whose workspace; default: the token's user. An operator's token must name one."},
+    {"project", project, required, "The project. (user, project) has one workspace."},
+    {"pool", name, maybe, "From this pool; default: the only one, or 'default'."},
+    {"ttl_ms", duration_ms, maybe, "Length of the lease; default and cap are the pool's."},
+    {"wait_ms", duration_ms, maybe, "How long to wait for it; 0 answers at once."}};
+constexpr FieldRule why_body[] = {{"why", text, maybe, "For the ledger: why."}};
+constexpr FieldRule extend_body[] = {{"expires_at", instant, required, "The lease's new end: absolute, never earlier, capped."}};
+constexpr FieldRule hold_body[] = {{"until", instant, required, "Not to be stopped for idleness before."},
+                                   {"why", text, maybe, "For the ledger: why."}};
+constexpr FieldRule token_body[] = {{"role", name, required, "'user' or 'operator'."},
+                                    {"user", name, required, "The user, or the operator's name."},
+                                    {"note", text, maybe, "What it is for."},
+                                    {"ttl_ms", duration_ms, maybe, "Over after that; default: never."}};
+constexpr FieldRule page_query[] = {{"cursor", id, maybe, "The 'next' of the page before."},
+                                    {"limit", number, maybe, "Items of a page."}};
+constexpr FieldRule list_query[] = {{"cursor", id, maybe, "The 'next' of the page before."},
+                                    {"limit", number, maybe, "Items of a page."},
+                                    {"user", name, maybe, "Only of this user."},
+                                    {"state", name, maybe, "Only in this state."}};
+constexpr FieldRule facts_query[] = {{"subject", id, maybe, "Only about this id."},
+                                     {"from", number, maybe, "From this position."},
+                                     {"cursor", id, maybe, "The 'next' of the page before."},
+                                     {"limit", number, maybe, "Facts of a page."}};
+constexpr FieldRule events_query[] = {{"types", words, maybe, "Beginnings of names, as 'claim.,workspace.'."},
+                                      {"subject", id, maybe, "Only about this id."},
+                                      {"from", id, maybe, "A position to begin at (0: the first), or the id of the last event seen."}};
+constexpr FieldRule compat_claim_body[] = {{"userId", name, required, "The user."},
+                                           {"projectId", project, required, "The project."}};
+constexpr FieldRule compat_release_body[] = {{"userId", name, maybe, "All workspaces of this user."},
+                                             {"instanceId", id, maybe, "All workspaces on this instance."},
+                                             {"workspaceId", id, maybe, "This workspace."}};
+constexpr FieldRule compat_destroy_body[] = {{"machineId", id, required, "The instance to end."}};
+constexpr FieldRule compat_register_body[] = {{"instanceId", id, required, "The instance."},
+                                              {"publicIp", text, maybe, "Its public address."},
+                                              {"privateIp", text, maybe, "Its private address."}};
+constexpr FieldRule compat_heartbeat_body[] = {{"instanceId", id, required, "The instance."}};
+
+constexpr auto everyone = Reach::everyone;
+constexpr auto known = Reach::known;
+constexpr auto operators = Reach::operators;
+constexpr auto reads = Effect::reads;
+constexpr auto changes = Effect::changes;
+constexpr auto v1 = Style::v1;
+constexpr auto compat = Style::compat;
+constexpr auto page = Style::page;
+
+// clang-format off
+#define OP(word) Operation::word, #word
+constexpr Route table[] = {
+    {OP(claim), "POST", "/v1/claims", known, changes, v1, "Get or make the workspace of (user, project)", {}, claim_body, "Claim"},
+    {OP(list_claims), "GET", "/v1/claims", known, reads, v1, "Claims: waiting ones and those of the last two days", list_query, {}, "Claims"},
+    {OP(get_claim), "GET", "/v1/claims/{id}", known, reads, v1, "One claim, without its link", {}, {}, "ClaimState"},
+    {OP(list_workspaces), "GET", "/v1/workspaces", known, reads, v1, "Workspaces", list_query, {}, "Workspaces"},
+    {OP(get_workspace), "GET", "/v1/workspaces/{id}", known, reads, v1, "One workspace", {}, {}, "Workspace"},
+    {OP(release), "POST", "/v1/workspaces/{id}/release", known, changes, v1, "Stop it and give its slot back; its files stay", {}, why_body, "Workspace"},
+    {OP(stop), "POST", "/v1/workspaces/{id}/stop", known, changes, v1, "The same act as release", {}, why_body, "Workspace"},
+    {OP(start), "POST", "/v1/workspaces/{id}/start", known, changes, v1, "Start a stopped one again, with its files", {}, why_body, "Workspace"},
+    {OP(destroy), "POST", "/v1/workspaces/{id}/destroy", known, changes, v1, "Stop it and erase its files, for good", {}, why_body, "Workspace"},
+    {OP(extend), "POST", "/v1/workspaces/{id}/extend", known, changes, v1, "Move the end of its lease; starts a stopped one", {}, extend_body, "Workspace"},
+    {OP(hold), "POST", "/v1/workspaces/{id}/hold", known, changes, v1, "Do not stop it for idleness until then", {}, hold_body, "Workspace"},
+    {OP(link), "POST", "/v1/workspaces/{id}/link", known, changes, v1, "A fresh one-use link to open it", {}, {}, "Claim"},
+    {OP(list_hosts), "GET", "/v1/hosts", operators, reads, v1, "Hosts, their slots and load", page_query, {}, "Hosts"},
+    {OP(get_host), "GET", "/v1/hosts/{id}", operators, reads, v1, "One host", {}, {}, "Host"},
+    {OP(cordon), "POST", "/v1/hosts/{id}/cordon", operators, changes, v1, "Place nothing new on this host", {}, why_body, "Host"},
+    {OP(uncordon), "POST", "/v1/hosts/{id}/uncordon", operators, changes, v1, "Place on this host again", {}, why_body, "Host"},
+    {OP(list_pools), "GET", "/v1/pools", known, reads, v1, "Pools: policy numbers and what there is", page_query, {}, "Pools"},
+    {OP(list_facts), "GET", "/v1/facts", known, reads, v1, "The ledger: what was decided, why, on what evidence", facts_query, {}, "Facts"},
+    {OP(events), "GET", "/v1/events", known, reads, v1, "Server-sent events: facts from a position, then what happens", events_query, {}, ""},
+    {OP(status), "GET", "/v1/status", known, reads, v1, "Counts of hosts, slots, workspaces, claims", {}, {}, "Status"},
+    {OP(health), "GET", "/v1/health", everyone, reads, v1, "Whether the parts that the gateway needs answer", {}, {}, "Health"},
+    {OP(openapi), "GET", "/v1/openapi.json", everyone, reads, v1, "This document", {}, {}, "OpenApi"},
+    {OP(who), "GET", "/v1/me", known, reads, v1, "Whose token this is", {}, {}, "Me"},
+    {OP(list_tokens), "GET", "/v1/tokens", operators, reads, v1, "Tokens, without their text", {}, {}, "Tokens"},
+    {OP(mint_token), "POST", "/v1/tokens", operators, changes, v1, "Mint a token; its text is shown this once", {}, token_body, "Token"},
+    {OP(revoke_token), "POST", "/v1/tokens/{id}/revoke", operators, changes, v1, "End a token", {}, {}, "Revoked"},
+    {OP(healthz), "GET", "/healthz", everyone, reads, page, "The process answers", {}, {}, "Alive"},
+    {OP(livez), "GET", "/livez", everyone, reads, page, "The process answers", {}, {}, "Alive"},
+    {OP(readyz), "GET", "/readyz", everyone, reads, page, "What it needs answers too; 503 when not", {}, {}, "Health"},
+    {OP(metrics), "GET", "/metrics", everyone, reads, page, "Prometheus text", {}, {}, ""},
+    {OP(dashboard), "GET", "/dashboard", everyone, reads, page, "The dashboard; it asks for a token", {}, {}, ""},
+    {OP(dashboard_script), "GET", "/dashboard/app.js", everyone, reads, page, "Its script", {}, {}, ""},
+    {OP(dashboard_style), "GET", "/dashboard/style.css", everyone, reads, page, "Its style", {}, {}, ""},
+    {OP(home), "GET", "/", everyone, reads, page, "The dashboard", {}, {}, ""},
+    {OP(compat_health), "GET", "/health", everyone, reads, compat, "Whether the parts that the gateway needs answer", {}, {}, "Health"},
+    {OP(compat_status), "GET", "/status", operators, reads, compat, "Machines, as older clients read them", {}, {}, "CompatStatus"},
+    {OP(compat_claim), "POST", "/claim", known, changes, compat, "Get or make the workspace of (userId, projectId)", {}, compat_claim_body, "CompatClaim"},
+    {OP(compat_release), "POST", "/release", known, changes, compat, "Stop workspaces by user, instance or id", {}, compat_release_body, "CompatDone"},
+    {OP(compat_destroy), "POST", "/destroy", operators, changes, compat, "End an instance", {}, compat_destroy_body, "CompatDone"},
+    {OP(compat_register), "POST", "/register", operators, changes, compat, "A foreign agent reports its instance", {}, compat_register_body, "CompatDone"},
+    {OP(compat_heartbeat), "POST", "/heartbeat", operators, changes, compat, "A foreign agent is alive", {}, compat_heartbeat_body, "CompatDone"},
+    {OP(compat_project), "GET", "/{project}", known, changes, compat, "Get or make the caller's workspace of this project", {}, {}, "CompatProject"},
+};
+#undef OP
+// clang-format on
+
+constexpr std::size_t segments_max = 8;
+
+std::vector<std::string_view> segments_of(std::string_view path) {
+    std::vector<std::string_view> found;
+    while (!path.empty() && found.size() <= segments_max) {
+        path.remove_prefix(1);  // the slash
+        const auto end = path.find('/');
+        found.push_back(path.substr(0, end));
+        path = end == std::string_view::npos ? std::string_view{} : path.substr(end);
+    }
+    return found;
+}
+
+bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
+
+const std::set<std::string, std::less<>>& reserved() {
+    static const std::set<std::string, std::less<>> words = [] {
+        std::set<std::string, std::less<>> made{"v2", "admin", "assets", "login", "logout", "_berth", "favicon.ico", "robots.txt"};
+        for (const auto& route : table) {
+            const auto first = segments_of(route.path).front();
+            if (!first.empty() && !is_parameter(first)) made.emplace(first);
+        }
+        return made;
+    }();
+    return words;
+}
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return table; }
+
+std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '+' && plus_is_space) c = ' ';
+        if (c == '%') {
+            if (i + 2 >= text.size()) return std::nullopt;
+            const int high = hex_digit(text[i + 1]);
+            const int low = hex_digit(text[i + 2]);
+            if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
+            c = static_cast<char>(high * 16 + low);
+            i += 2;
+        }
+        out += c;
+    }
+    return out;
+}
+
+Match match_route(std::string_view method, std::string_view path) {
+    Match match;
+    if (!path.starts_with('/')) return match;
+    const auto wanted = segments_of(path);
+    for (const auto& route : table) {
+        const auto have = segments_of(route.path);
+        if (have.size() != wanted.size()) continue;
+        std::string parameter;
+        bool fits = true;
+        for (std::size_t i = 0; fits && i < have.size(); ++i) {
+            if (!is_parameter(have[i])) {
+                fits = have[i] == wanted[i];
+                continue;
+            }
+            auto decoded = percent_decoded(wanted[i], false);
+            fits = decoded && !decoded->empty();
+            if (fits) parameter = std::move(*decoded);
+        }
+        // Reserved words are no projects, so that a misspelt method of theirs is no claim.
+        if (!fits || (route.operation == Operation::compat_project && is_reserved(parameter))) continue;
+        match.path_known = true;
+        match.allow += (match.allow.empty() ? "" : ", ") + std::string{route.method};
+        const bool as_head = method == "HEAD" && route.method == "GET" && route.effect == Effect::reads &&
+                             route.operation != Operation::events;
+        if (!match.route && (route.method == method || as_head)) {
+            match.route = &route;
+            match.parameter = std::move(parameter);
+        }
+    }
+    return match;
+}
+
+bool is_reserved(std::string_view project) { return reserved().contains(project); }
+
+}  // namespace berth::gateway

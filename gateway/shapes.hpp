@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What things look like in answers: on /v1/, and as older clients know them. Heavy (JSON): for .cpp
+// files only.
+#pragma once
+
+#include "events/claim.hpp"
+#include "gateway/json.hpp"
+#include "gateway/step.hpp"
+
+namespace berth::gateway {
+
+Json workspace_shape(const WorkspaceView& workspace);
+Json host_shape(const HostView& host, const HostHeartbeat* heartbeat);
+Json pool_shape(const PoolDefined& pool, const View& view);
+Json claim_shape(const ClaimView& claim, const View& view);
+Json claim_reply_shape(const ClaimReply& reply);
+Json fact_shape(const FactRecord& record);
+Json status_shape(const View& view);
+Json token_shape(const TokenEntry& entry);
+
+Json compat_project_shape(const ClaimReply& reply);  // exactly what clients of GET /<project> know
+Json compat_claim_shape(const ClaimReply& reply);
+Json compat_status_shape(const View& view, const std::map<HostId, HostHeartbeat>& heartbeats);
+
+/// "ok" or "failing", and each part by name.
+struct Health {
+    bool ok = true;
+    Json shape;
+};
+Health health_of(const Picture& picture, Instant now);
+
+/// Whether this user may read of it. Operators may read everything.
+bool may_see(const Caller& caller, const View& view, const Fact& fact);
+bool may_see(const Caller& caller, const View& view, const ClaimProgress& progress);
+
+}  // namespace berth::gateway

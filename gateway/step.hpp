@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gateway's core: one HTTP request in, one decision out. Reads are answered from the picture;
+// everything else becomes one request to the allocator, and what is answered is made of its reply.
+// Nothing is decided here that the ledger decides.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "events/query.hpp"
+#include "gateway/access.hpp"
+#include "gateway/policy.hpp"
+
+namespace berth::gateway {
+
+/// What is known, kept current by the shell.
+struct Picture {
+    Policy policy;
+    CompatPolicy compat;
+    std::vector<TrustedNetwork> networks;
+    TokenTable tokens;
+    View view;
+    std::map<HostId, HostHeartbeat> heartbeats;
+    bool ever_followed = false;            // there was a view once
+    bool following = false;                // and nothing was lost since
+    Instant head_at;                       // when the allocator's beacon was last heard
+    Instant started_at;
+};
+
+using Call = std::variant<ClaimRequest, LinkRequest, ReleaseRequest, DestroyRequest, ExtendRequest, HoldRequest,
+                          FactsRequest, CordonRequest, UncordonRequest>;
+using Reply = std::variant<ClaimReply, Done, FactsReply>;
+
+/// What the reply has to be dressed as.
+struct Dress {
+    const Route* route = nullptr;
+    Caller caller;
+    std::string parameter;                 // of the path
+    std::string subject;                   // of listed facts
+    std::uint32_t limit = 0;
+    bool known_before = false;             // the claim's key was used before
+};
+
+struct Ask {
+    Call call;
+    Duration timeout{0};
+    Dress dress;
+};
+
+/// `GET /v1/events`: what this client wants to hear, and from where.
+struct StreamWish {
+    Caller caller;
+    std::vector<std::string> types;        // beginnings of names; empty: all
+    std::string subject;
+    std::optional<Position> from;          // first position wanted; none: only what comes
+    std::string ledger;                    // that this position is of; empty: any
+};
+
+struct TokenChange {
+    std::optional<TokenWish> mint;
+    std::string revoke;                    // an id
+    Dress dress;
+};
+/// POST /destroy: release what is on the instance, cordon its host, and ask for the permit to end it.
+struct EndMachine {
+    HostRef host;
+    std::string instance;
+    Dress dress;
+};
+
+struct MetricsWish {};                    // the shell's own counters are in it
+
+using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, EndMachine, MetricsWish>;
+
+struct Turn {
+    Instant now;
+    std::string request_id;                // also the idempotency key of what brings none
+};
+
+Step step(const Picture& picture, const HttpRequest& request, const Turn& turn);
+HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply>& reply, const Turn& turn);
+HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& minted, const Turn& turn);
+HttpAnswer answer_ending(const EndMachine& end, std::uint32_t released);
+/// Whether the picture shows what this reply tells of already. An answer waits for it (at most
+/// policy.catch_up), so that who reads after writing finds what they wrote.
+bool shows(const Picture& picture, const Result<Reply>& reply);
+
+}  // namespace berth::gateway

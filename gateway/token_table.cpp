@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/token_table.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/check.hpp"
+#include "base/hash.hpp"
+
+namespace berth::gateway {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<TokenEntry> read_entry(const Json& from) {
+    const auto text = [&](const char* key) {
+        const auto at = from.find(key);
+        return at != from.end() && at->is_string() ? at->get<std::string>() : std::string{};
+    };
+    TokenEntry entry{.id = text("id"), .user = UserId{text("user")}, .note = text("note"), .hash = text("sha256")};
+    const auto role = role_from(text("role"));
+    if (!role || entry.id.empty() || entry.hash.size() != 64) {
+        return fail(ErrorKind::corrupt, "token '{}' lacks an id, a role or its sha256", entry.id);
+    }
+    entry.role = *role;
+    entry.created_at = TRY(from_rfc3339(text("created_at")));
+    if (!text("expires_at").empty()) entry.expires_at = TRY(from_rfc3339(text("expires_at")));
+    return entry;
+}
+
+}  // namespace
+
+std::string_view role_word(TokenRole role) { return role == TokenRole::operations ? "operator" : "user"; }
+
+std::optional<TokenRole> role_from(std::string_view word) {
+    if (word == "operator") return TokenRole::operations;
+    if (word == "user") return TokenRole::user;
+    return std::nullopt;
+}
+
+std::string hash_of_token(std::string_view plain) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+    unsigned int length = 0;
+    check(EVP_Digest(plain.data(), plain.size(), digest.data(), &length, EVP_sha256(), nullptr) == 1, "SHA-256 works");
+    return to_hex(std::string_view{reinterpret_cast<const char*>(digest.data()), length});
+}
+
+Result<TokenTable> TokenTable::parse(std::string_view json) {
+    const auto all = Json::parse(json, nullptr, false);
+    const auto list = all.is_object() ? all.find("tokens") : all.end();
+    if (!all.is_object() || list == all.end() || !list->is_array()) {
+        return fail(ErrorKind::corrupt, "it is not a JSON object with a list 'tokens'");
+    }
+    TokenTable table;
+    for (const auto& item : *list) {
+        if (!item.is_object()) return fail(ErrorKind::corrupt, "an item of 'tokens' is not an object");
+        auto entry = TRY(read_entry(item));
+        TRY(table.add(std::move(entry)));
+    }
+    return table;
+}
+
+std::string TokenTable::to_json() const {
+    auto list = Json::array();
+    for (const auto& entry : entries_) {
+        Json item = {{"id", entry.id}, {"role", role_word(entry.role)}, {"user", entry.user.value}};
+        if (!entry.note.empty()) item["note"] = entry.note;
+        item["sha256"] = entry.hash;
+        item["created_at"] = to_rfc3339(entry.created_at);
+        if (entry.expires_at) item["expires_at"] = to_rfc3339(*entry.expires_at);
+        list.push_back(std::move(item));
+    }
+    return Json{{"version", 1}, {"tokens", std::move(list)}}.dump(2) + "\n";
+}
+
+const TokenEntry* TokenTable::find(std::string_view plain, Instant now) const {
+    if (plain.empty()) return nullptr;
+    const auto hash = hash_of_token(plain);  // what is compared is a digest: timing says nothing of the token
+    const TokenEntry* found = nullptr;       // and all are looked at, whichever it is
+    for (const auto& entry : entries_) {
+        if (entry.hash.size() == hash.size() && CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = &entry;
+    }
+    return found && found->expires_at && *found->expires_at <= now ? nullptr : found;
+}
+
+Result<void> TokenTable::add(TokenEntry entry) {
+    if (entries_.size() >= entries_max) return fail(ErrorKind::limit, "there are {} tokens already: revoke some", entries_max);
+    entries_.push_back(std::move(entry));
+    return {};
+}
+
+bool TokenTable::remove(std::string_view id) {
+    return std::erase_if(entries_, [&](const TokenEntry& entry) { return entry.id == id; }) > 0;
+}
+
+}  // namespace berth::gateway

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// From readings to signals. Each signal is the last sign of use that it can vouch for; what could
+// not be read is unknown, and says so (I32).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "events/activity.hpp"
+#include "hostagent/engine.hpp"
+#include "hostagent/local_kv.hpp"
+
+namespace berth::hostagent {
+
+BERTH_ENUM(EditorWord,
+           silent,      // no answer in time, or one that makes no sense: unknown
+           absent,      // the environment has no such report: no signal
+           said)
+
+struct EditorReading {
+    EditorWord word = EditorWord::silent;
+    bool alive = false;
+    std::optional<Instant> last_at;       // absent: never used
+};
+/// Of code-server's /healthz: {"status":"alive"|"expired","lastHeartbeat":ms}.
+EditorReading read_editor(int http_status, const std::string& body);
+
+/// What was read about one bound slot.
+struct Reading {
+    Result<std::optional<Instant>> proxy;
+    EditorReading editor;
+    Result<Usage> usage;
+    Instant read_at;
+};
+
+/// Use is more than this on average. A burst counts as if it were spread over `window` at least:
+/// between two looks that are close together, an idle program's smallest stir is a large share.
+struct UseFloor {
+    double cpu = 0;                       // of one core
+    std::uint32_t io = 0;                 // bytes a second
+    Duration window{0};
+};
+
+/// What is remembered of each container: where counting began anew, after use or a full window.
+struct UseMemory {
+    Usage usage;
+    Instant counted_from;
+    Instant last_use;
+};
+using UseMemories = std::map<ContainerId, UseMemory>;
+
+/// All signals but the hold, which the core adds. Updates the memory of that container.
+std::vector<Signal> judge(UseMemories& memories, const SlotRecord& record, const Reading& reading, const UseFloor& floor);
+
+}  // namespace berth::hostagent

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostagent/begin.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "base/diagnostics.hpp"
+#include "base/rng.hpp"
+#include "hostagent/engines/make_engine.hpp"
+#include "hostagent/small_file.hpp"
+
+namespace berth::hostagent {
+
+namespace {
+
+constexpr Duration lock_patience{3'000};   // an agent that was asked to end is allowed two seconds
+constexpr Duration proxy_patience{3'000};
+constexpr Duration look_again{20};
+constexpr std::size_t enders_max = 4;
+constexpr std::uint32_t slots_max = 1'000;
+constexpr std::size_t boot_bytes = 4;
+constexpr std::size_t incarnation_bytes = 8;
+
+Result<std::string> absolute(const std::string& path) {
+    std::error_code error;
+    const auto full = std::filesystem::absolute(path, error).lexically_normal();
+    if (error || path.empty()) return fail(ErrorKind::invalid, "'{}' is no path", path);
+    auto text = full.string();
+    if (text.size() > 1 && text.back() == '/') text.pop_back();
+    return text;
+}
+
+Result<std::unique_ptr<Engine>> engine_of(const Flags& flags, const Settings& settings, const std::string& state) {
+    return make_engine({.name = flags.engine.empty() ? settings.shell.engine : flags.engine, .host = flags.host_id,
+                        .slots_dir = state + "/slots", .process_command = settings.shell.process_command,
+                        .docker = settings.docker});
+}
+
+bool wait_until(Duration patience, const std::function<bool()>& holds) {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() >= until) return false;
+        std::this_thread::sleep_for(look_again);
+    }
+    return true;
+}
+
+Result<void> end_proxies(const std::string& state) {
+    const auto none = [&] { return find_all_proxies(state).empty(); };
+    for (const int signal : {SIGTERM, SIGKILL}) {
+        for (const auto& mark : find_all_proxies(state)) send_signal(mark, signal);
+        if (wait_until(proxy_patience, none)) return {};
+    }
+    return fail(ErrorKind::timeout, "the proxy of {} does not end", state);
+}
+
+}  // namespace
+
+// ---- the folder
+
+Result<std::unique_ptr<HostFolder>> HostFolder::take(const std::string& given) {
+    const auto path = TRY(absolute(given));
+    std::error_code error;
+    std::filesystem::create_directories(path + "/run", error);
+    if (error) return fail(ErrorKind::internal, "cannot make {}: {}", path, error.message());
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+    const auto file = path + "/agent.pid";
+    const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0) return fail(ErrorKind::internal, "cannot open {}: {}", file, std::strerror(errno));
+    if (!wait_until(lock_patience, [&] { return ::flock(lock, LOCK_EX | LOCK_NB) == 0; })) {
+        ::close(lock);
+        return fail(ErrorKind::conflict, "another berth-hostagent serves from {}; its process id is in {}", path, file);
+    }
+    std::unique_ptr<HostFolder> folder{new HostFolder(path, lock)};
+    const auto text = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+        return fail(ErrorKind::internal, "cannot write {}: {}", file, std::strerror(errno));
+    }
+    return folder;
+}
+
+HostFolder::~HostFolder() {
+    ready_.ends();
+    ::close(lock_);
+}
+
+Result<HostIncarnation> HostFolder::incarnation() const {
+    const auto file = path_ + "/incarnation";
+    auto known = read_small_file(file);
+    if (!known && known.error().kind != ErrorKind::not_found) return fail(known.error());
+    auto text = known.value_or("");
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    if (!text.empty()) return HostIncarnation{text};
+    const auto made = random_hex(incarnation_bytes);
+    TRY(write_small_file(file, made + "\n"));
+    return HostIncarnation{made};
+}
+
+// ---- the parts
+
+Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings, const HostFolder& folder) {
+    TRY(check_name("--host-id", flags.host_id));
+    for (const auto& [name, value] : {std::pair{"--bus", &flags.bus}, {"--keys", &flags.keys}, {"--homes", &flags.homes}}) {
+        if (value->empty()) return fail(ErrorKind::invalid, "{} is missing; see --help", name);
+    }
+    if (flags.slots == 0 || flags.slots > slots_max) {
+        return fail(ErrorKind::invalid, "--slots {} is not within 1 to {}", flags.slots, slots_max);
+    }
+    const auto& shell = settings.shell;
+    Process::Parts parts{.policy = settings.core, .shell = shell};
+    parts.setup = {.host = {flags.host_id}, .incarnation = TRY(folder.incarnation()), .slots = flags.slots,
+                   .homes = TRY(absolute(flags.homes)), .boot = random_hex(boot_bytes), .scheme = shell.scheme,
+                   .apps_domain = shell.apps_domain};
+    parts.place = {.state = folder.path(), .pool = {flags.pool}, .instance = flags.instance, .public_ip = flags.public_ip,
+                   .private_ip = flags.private_ip};
+    if (!flags.launch.empty()) parts.place.launch = LaunchId{flags.launch};
+    if (parts.place.instance.empty()) parts.place.instance = flags.host_id;
+    const auto beside = program_folder() + "/berth-proxy";
+    parts.proxy = {.program = shell.proxy_program.empty() ? beside : shell.proxy_program,
+                   .config = flags.config.empty() ? "" : TRY(absolute(flags.config)), .state = folder.path(),
+                   .host = flags.host_id,
+                   .listen_address = flags.public_ip.empty() ? "127.0.0.1" : flags.public_ip, .port = flags.proxy_port,
+                   .log_level = flags.log_level};
+    std::error_code error;
+    std::filesystem::create_directories(parts.setup.homes, error);
+    if (error) return fail(ErrorKind::internal, "cannot make {}: {}", parts.setup.homes, error.message());
+    parts.memory = TRY(LocalKv::open(folder.path() + "/kv"));
+    parts.engine = TRY(engine_of(flags, settings, folder.path()));
+    parts.connection = TRY(bus::read_connection(flags.bus, flags.keys, {flags.host_id, Role::host}));
+    return parts;
+}
+
+// ---- ending what was started
+
+Result<void> end_environments(const Flags& flags, const Settings& settings) {
+    const auto state = TRY(absolute(flags.state));
+    const auto proxy = end_proxies(state);
+    const auto engine = TRY(engine_of(flags, settings, state));
+    const auto found = TRY(engine->list());
+    std::vector<Result<void>> outcomes(found.size());
+    std::atomic<std::size_t> next{0};
+    std::vector<std::thread> enders;
+    for (std::size_t i = 0; i < std::min(enders_max, found.size()); ++i) {
+        enders.emplace_back([&] {
+            for (auto at = next++; at < found.size(); at = next++) {
+                outcomes[at] = engine->remove(found[at].container, found[at].slot, settings.core.remove_deadline);
+            }
+        });
+    }
+    for (auto& ender : enders) ender.join();
+    log_info("environments.ended", {{"count", found.size()}});
+    for (const auto& outcome : outcomes) TRY(outcome);
+    return proxy;
+}
+
+}  // namespace berth::hostagent

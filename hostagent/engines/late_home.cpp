@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostagent/engines/late_home.hpp"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+namespace berth {
+
+namespace {
+
+constexpr int unmounts_max = 8;          // of one path: mounts may lie on each other
+
+tl::unexpected<Error> failed(const std::string& what, const std::string& path) {
+    return fail(errno == ENOSPC ? ErrorKind::limit : ErrorKind::internal, "cannot {} {}: {}", what, path, std::strerror(errno));
+}
+
+bool is_mounted(const std::string& path) {
+    std::ifstream mounts("/proc/self/mountinfo");
+    std::string line, id, parent, device, root, target;
+    while (std::getline(mounts, line)) {
+        std::istringstream words(line);
+        words >> id >> parent >> device >> root >> target;
+        if (target == path) return true;
+    }
+    return false;
+}
+
+Result<void> unmount_all(const std::string& path) {
+    for (int i = 0; i < unmounts_max && is_mounted(path); ++i) {
+        if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) continue;
+        if (errno == EBUSY && umount2(path.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) == 0) continue;
+        return failed("unmount", path);
+    }
+    if (is_mounted(path)) return fail(ErrorKind::internal, "{} is still mounted", path);
+    return {};
+}
+
+// Makes `path` below `base` without following a link that a user may have put into the home.
+Result<void> make_inside(int base, const std::string& path, HomeOwner owner) {
+    std::istringstream parts(path);
+    std::string part;
+    int at = dup(base);
+    while (std::getline(parts, part, '/')) {
+        if (mkdirat(at, part.c_str(), 0755) == 0) {
+            if (fchownat(at, part.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) != 0) { close(at); return failed("own", path); }
+        }
+        const int next = openat(at, part.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close(at);
+        if (next < 0) return failed("open", path);
+        at = next;
+    }
+    close(at);
+    return {};
+}
+
+Result<void> write_if_absent(int base, const std::string& path, std::string_view text, HomeOwner owner) {
+    const int file = openat(base, path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (file < 0) return errno == EEXIST ? Result<void>{} : failed("create", path);
+    const bool good = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fchown(file, owner.uid, owner.gid) == 0;
+    close(file);
+    return good ? Result<void>{} : failed("write", path);
+}
+
+Result<void> furnish(const std::string& home, HomeOwner owner) {
+    constexpr auto extensions = ".local/share/code-server/extensions";
+    const int base = open(home.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (base < 0) return failed("open the home", home);
+    auto outcome = make_inside(base, extensions, owner);
+    // Without this file code-server, started before the home was there, finds no extensions folder.
+    if (outcome) outcome = write_if_absent(base, std::string{extensions} + "/extensions.json", "[]", owner);
+    close(base);
+    return outcome;
+}
+
+}  // namespace
+
+Result<void> open_slot_folder(const std::string& folder, HomeOwner owner, std::uint64_t bytes) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) return fail(ErrorKind::internal, "cannot make {}: {}", folder, error.message());
+    const auto options = fmt::format("mode=0755,size={}", bytes);
+    if (mount("tmpfs", folder.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, options.c_str()) != 0) return failed("mount a tmpfs at", folder);
+    if (mount(nullptr, folder.c_str(), nullptr, MS_SHARED, nullptr) != 0) return failed("share", folder);
+    const auto home = folder + "/home";
+    if (mkdir(home.c_str(), 0755) != 0 || chown(home.c_str(), owner.uid, owner.gid) != 0) return failed("make", home);
+    return {};
+}
+
+Result<void> mount_home(const std::string& folder, const std::string& home, HomeOwner owner) {
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(home).parent_path(), error);
+    if (mkdir(home.c_str(), 0750) == 0) {
+        if (chown(home.c_str(), owner.uid, owner.gid) != 0) return failed("own", home);
+    } else if (errno != EEXIST) {
+        return failed("make the home", home);
+    }
+    struct stat status {};
+    if (lstat(home.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return fail(ErrorKind::denied, "the home {} is not a folder", home);
+    TRY(furnish(home, owner));
+    const auto target = folder + "/home";
+    if (mount(home.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) return failed("mount the home at", target);
+    return {};
+}
+
+Result<void> close_slot_folder(const std::string& folder) {
+    TRY(unmount_all(folder + "/home"));
+    TRY(unmount_all(folder));
+    if (rmdir(folder.c_str()) != 0 && errno != ENOENT) return failed("remove", folder);
+    return {};
+}
+
+}  // namespace berth

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostagent/engines/session.hpp"
+
+#include <dirent.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "hostagent/small_file.hpp"
+
+namespace berth {
+
+using hostagent::mark_of;
+using hostagent::ProcessMark;
+
+namespace {
+
+constexpr Duration look_again{10};
+
+std::vector<pid_t> all_processes() {
+    std::vector<pid_t> pids;
+    DIR* folder = ::opendir("/proc");
+    if (folder == nullptr) return pids;
+    while (const auto* entry = ::readdir(folder)) {
+        const auto pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+        if (pid > 1) pids.push_back(pid);
+    }
+    ::closedir(folder);
+    return pids;
+}
+
+bool bears(pid_t pid, const std::string& mark) {
+    const auto text = hostagent::read_small_file(fmt::format("/proc/{}/environ", pid));
+    if (!text) return false;
+    const auto whole = std::string{'\0'} + *text;
+    return whole.find(std::string{'\0'} + mark + std::string{'\0'}) != std::string::npos;
+}
+
+void add(std::vector<ProcessMark>& known, const ProcessMark& one) {
+    if (std::find(known.begin(), known.end(), one) == known.end()) known.push_back(one);
+}
+
+std::uint64_t ticks_of(pid_t pid) {
+    const auto text = hostagent::read_small_file(fmt::format("/proc/{}/stat", pid));
+    if (!text) return 0;
+    std::istringstream words(text->substr(std::min(text->rfind(')'), text->size() - 1) + 1));
+    std::string skipped;
+    for (int field = 3; field < 14; ++field) words >> skipped;
+    std::uint64_t total = 0;  // of itself and of the children that it has buried
+    for (int field = 14; field < 18; ++field) {
+        std::uint64_t ticks = 0;
+        if (words >> ticks) total += ticks;
+    }
+    return total;
+}
+
+std::uint64_t bytes_of(pid_t pid) {
+    const auto text = hostagent::read_small_file(fmt::format("/proc/{}/io", pid));
+    if (!text) return 0;
+    std::istringstream words(*text);
+    std::string name;
+    std::uint64_t value = 0;
+    std::uint64_t total = 0;
+    while (words >> name >> value) {
+        if (name == "read_bytes:" || name == "write_bytes:") total += value;
+    }
+    return total;
+}
+
+/// "socket:[4711]", as it stands in a process's fd folder, of all that listen on the port.
+std::vector<std::string> listeners_on(std::uint32_t port) {
+    std::vector<std::string> sockets;
+    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+        std::ifstream lines(table);
+        std::string line, number, local, remote, state, skipped, inode;
+        std::getline(lines, line);   // the heading
+        while (std::getline(lines, line)) {
+            std::istringstream words(line);
+            words >> number >> local >> remote >> state;
+            for (int field = 4; field < 9; ++field) words >> skipped;
+            words >> inode;
+            const auto colon = local.rfind(':');
+            if (state != "0A" || colon == std::string::npos) continue;
+            if (std::strtoul(local.c_str() + colon + 1, nullptr, 16) == port) sockets.push_back("socket:[" + inode + "]");
+        }
+    }
+    return sockets;
+}
+
+bool holds_any(pid_t pid, const std::vector<std::string>& sockets) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), error)) {
+        const auto target = std::filesystem::read_symlink(entry.path(), error).string();
+        if (std::find(sockets.begin(), sockets.end(), target) != sockets.end()) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::string session_mark(const ContainerId& container) { return "BERTH_CONTAINER=" + container.value; }
+
+std::vector<ProcessMark> session_members(const std::string& mark, const ProcessMark& leader) {
+    // Without its leader a session's number alone proves nothing: it may be another's by now.
+    const bool led = hostagent::runs(leader);
+    std::vector<ProcessMark> members;
+    for (const auto pid : all_processes()) {
+        if (!(led && ::getsid(pid) == leader.pid) && !bears(pid, mark)) continue;
+        if (const auto found = mark_of(pid)) members.push_back(*found);
+    }
+    return members;
+}
+
+Result<void> end_session(const std::string& mark, const ProcessMark& leader, Duration grace,
+                         Duration deadline) {
+    const auto begun = std::chrono::steady_clock::now();
+    std::vector<ProcessMark> known;
+    std::vector<ProcessMark> asked;
+    for (;;) {
+        for (const auto& one : session_members(mark, leader)) add(known, one);
+        std::erase_if(known, [](const auto& one) {
+            hostagent::bury(one.pid);
+            return !hostagent::runs(one);
+        });
+        const auto passed = std::chrono::steady_clock::now() - begun;
+        if (known.empty()) return {};
+        if (passed >= deadline) {
+            return fail(ErrorKind::timeout, "process {} of {} did not end within {}", known.front().pid, mark,
+                        to_text(deadline));
+        }
+        for (const auto& one : known) {
+            const bool first = std::find(asked.begin(), asked.end(), one) == asked.end();
+            if (first) asked.push_back(one);
+            if (passed >= grace)
+                hostagent::send_signal(one, SIGKILL);
+            else if (first)
+                hostagent::send_signal(one, SIGTERM);
+        }
+        std::this_thread::sleep_for(look_again);
+    }
+}
+
+bool session_listens(const std::vector<ProcessMark>& members, std::uint32_t port) {
+    const auto sockets = listeners_on(port);
+    return std::any_of(members.begin(), members.end(), [&](const auto& one) { return holds_any(one.pid, sockets); });
+}
+
+Usage session_usage(const std::vector<ProcessMark>& members) {
+    const auto ns_per_tick = 1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    Usage usage;
+    for (const auto& one : members) {
+        usage.cpu_ns += ticks_of(one.pid) * ns_per_tick;
+        usage.io_bytes += bytes_of(one.pid);
+    }
+    return usage;
+}
+
+}  // namespace berth

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// All processes of one environment: those of its leader's session, and those that bear its mark in
+// their environment, so that one which began a session of its own is found as well.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+#include <vector>
+
+#include "hostagent/child.hpp"
+#include "hostagent/engine.hpp"
+
+namespace berth {
+
+/// The variable that every process of `container` inherits.
+std::string session_mark(const ContainerId& container);
+
+std::vector<hostagent::ProcessMark> session_members(const std::string& mark, const hostagent::ProcessMark& leader);
+/// Asks all to end, ends them after `grace`, and returns when none is left.
+Result<void> end_session(const std::string& mark, const hostagent::ProcessMark& leader, Duration grace, Duration deadline);
+/// Does one of them listen on that TCP port? Another program that was quicker may answer there.
+bool session_listens(const std::vector<hostagent::ProcessMark>& members, std::uint32_t port);
+Usage session_usage(const std::vector<hostagent::ProcessMark>& members);
+
+}  // namespace berth

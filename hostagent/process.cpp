@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostagent/process.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/diagnostics.hpp"
+#include "base/rng.hpp"
+#include "hostagent/home.hpp"
+#include "hostagent/local_http.hpp"
+#include "hostagent/token.hpp"
+
+namespace berth::hostagent {
+
+namespace {
+
+constexpr std::uint32_t beats_out_max = 8;
+constexpr std::size_t link_id_bytes = 16;
+
+}  // namespace
+
+Process::Process(bus::Loop& loop, Parts parts, const ReadyFile& ready)
+    : loop_(loop),
+      parts_(std::move(parts)),
+      ready_(ready),
+      state_(make_state(parts_.policy, parts_.setup)),
+      proxy_(parts_.proxy, parts_.shell),
+      load_(parts_.place.state),
+      workers_(std::make_unique<Workers>(parts_.shell.workers)) {}
+
+Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, Parts parts, const ReadyFile& ready) {
+    std::unique_ptr<Process> process{new Process(loop, std::move(parts), ready)};
+    process->endpoint_ = TRY(bus::Endpoint::open(loop, process->parts_.connection));
+    process->pause_ = process->parts_.shell.register_retry;
+    process->recover();
+    process->look_after_proxy();
+    return process;
+}
+
+bool Process::end(Duration patience) { return workers_->end(patience); }
+
+void Process::give_up(Error error) {
+    if (failure_) return;
+    log_error("memory.failed", {{"why", error.text}});
+    failure_ = std::move(error);
+    loop_.stop();
+}
+
+// ---- beginning
+
+void Process::recover() {
+    workers_->submit([this] {
+        auto found = [&]() -> Result<std::vector<FoundContainer>> {
+            TRY(parts_.engine->check_ready());
+            return parts_.engine->list();
+        }();
+        loop_.post([this, found = std::move(found)]() mutable { recovered(std::move(found)); });
+    });
+}
+
+void Process::recovered(Result<std::vector<FoundContainer>> found) {
+    if (!found) {
+        log_warn("engine.not_ready", {{"why", found.error().text}, {"again_in", to_text(pause_)}});
+        loop_.after(pause_, [this] { recover(); });
+        pause_ = std::min(pause_ * 2, parts_.shell.register_retry_max);
+        return;
+    }
+    pause_ = parts_.shell.register_retry;
+    const auto remembered = [&]() -> Result<Recovered> {
+        const auto& memory = *parts_.memory;
+        return Recovered{.records = TRY(memory.slots()), .routes = TRY(memory.routes()), .found = std::move(*found),
+                         .term = TRY(memory.term()), .sealed = TRY(memory.sealed()),
+                         .position = TRY(memory.position())};
+    }();
+    if (!remembered) return give_up(remembered.error());
+    log_info("host.recovered", {{"slots", state_.slots.size()}, {"containers", remembered->found.size()}});
+    recovered_ = true;
+    take(*remembered);
+    loop_.every(parts_.shell.tick, [this] { take(Tick{}); });
+    loop_.every(parts_.shell.activity_every, [this] { read_all(); });
+    begin_serving();
+}
+
+void Process::look_after_proxy() {
+    const auto again = proxy_.look(loop_.now());
+    loop_.after(again, [this] { look_after_proxy(); });
+    if (proxy_.port() == state_.setup.proxy_port && serving_) return;
+    const bool moved = serving_;
+    state_.setup.proxy_port = proxy_.port();
+    if (moved) register_host();
+    begin_serving();
+}
+
+template <class Command>
+void Process::serve() {
+    endpoint_->serve<Command>([this](Command command, const bus::Delivery&, bus::Responder to) {
+        const auto caller = ++callers_;
+        waiting_.emplace(caller, std::move(to));
+        take(Asked<Command>{caller, std::move(command)});
+    });
+}
+
+void Process::begin_serving() {
+    const bool port_known = state_.setup.proxy_port != 0 || parts_.proxy.program == "none";
+    if (serving_ || !recovered_ || !port_known) return;
+    serving_ = true;
+    endpoint_->subscribe(event_name<WorkspaceIdle>, [this](const bus::Delivery& delivery) {
+        if (auto intent = delivery.as<WorkspaceIdle>()) take(IdleIntended{std::move(*intent)});
+    });
+    serve<BindCommand>();
+    serve<StopCommand>();
+    serve<LinkCommand>();
+    serve<EraseCommand>();
+    serve<SealCommand>();
+    register_host();
+    beat_periodically();
+    ready_.serves();
+    log_info("ready", {{"host", state_.setup.host}, {"proxy_port", state_.setup.proxy_port}});
+}
+
+// ---- the core and what it decides
+
+void Process::take(const Input& input) {
+    if (failure_) return;
+    carry_out(step(state_, input, loop_.now()));
+}
+
+void Process::carry_out(Decisions decisions) {
+    if (!decisions.persists.empty()) {
+        if (const auto kept = parts_.memory->apply(decisions.persists); !kept) return give_up(kept.error());
+    }
+    for (const auto& operation : decisions.operations) operate(operation);
+    for (const auto& one : decisions.replies) reply(one);
+    for (const auto& objection : decisions.objections) endpoint_->publish(objection, {.subject = objection.workspace.value});
+    if (decisions.beat) beat_soon();
+    for (const auto& note : decisions.notes) {
+        log_line(note.weight == Weight::odd ? LogLevel::warn : LogLevel::info, note.event,
+                 {{"slot", note.slot}, {"workspace", note.workspace}, {"why", note.text}});
+    }
+}
+
+void Process::operate(const Operation& operation) {
+    if (const auto* look = std::get_if<ReadActivity>(&operation)) {
+        return read_one(look->record, [this](const SlotRecord& record, std::vector<Signal> signals) {
+            take(ActivityRead{record.slot, record.epoch, std::move(signals)});
+        });
+    }
+    workers_->submit([this, operation] {
+        auto& engine = *parts_.engine;
+        const auto done = [this](Input input) {
+            loop_.post([this, input = std::move(input)] { take(input); });
+        };
+        if (const auto* prepare = std::get_if<PrepareOrder>(&operation)) {
+            if (!port_is_free(prepare->port)) return done(PortTaken{prepare->slot, prepare->container});
+            const auto outcome = engine.prepare(*prepare);
+            // Nothing of ours is left after an error: who holds the port then was quicker.
+            if (!outcome && !port_is_free(prepare->port)) return done(PortTaken{prepare->slot, prepare->container});
+            return done(Prepared{prepare->slot, prepare->container, outcome});
+        }
+        if (const auto* bind = std::get_if<EngineBind>(&operation)) {
+            return done(Bound{bind->slot, bind->container, engine.bind(*bind)});
+        }
+        if (const auto* remove = std::get_if<RemoveOrder>(&operation)) {
+            return done(Removed{remove->slot, remove->container,
+                                engine.remove(remove->container, remove->slot, remove->deadline)});
+        }
+        if (const auto* erase = std::get_if<EraseOrder>(&operation)) {
+            return done(Erased{erase->workspace, erase_home(parts_.setup.homes, erase->workspace)});
+        }
+        if (const auto* list = std::get_if<ListOrder>(&operation)) return done(Listed{list->mark, engine.list()});
+    });
+}
+
+void Process::reply(const Reply& one) {
+    const auto found = waiting_.extract(one.caller);
+    if (found.empty()) return;
+    const auto& to = found.mapped();
+    if (!one.body) return to.refuse(one.body.error());
+    std::visit(
+        [&](const auto& body) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(body)>, LinkWanted>) {
+                to.reply(mint_link(body));
+            } else {
+                to.reply(body);
+            }
+        },
+        *one.body);
+}
+
+LinkReply Process::mint_link(const LinkWanted& wanted) const {
+    const TokenClaims claims{.purpose = TokenPurpose::link, .host = state_.setup.host, .workspace = wanted.workspace,
+                             .epoch = wanted.epoch, .user = wanted.user, .id = random_hex(link_id_bytes),
+                             .expires_at = loop_.now() + link_lifetime};
+    LinkReply link{.url = url_of(state_.setup, wanted.workspace), .token = mint_token(claims, parts_.memory->secret())};
+    link.link = link.url + "_berth/open?token=" + link.token;
+    return link;
+}
+
+// ---- registration and heartbeats
+
+void Process::register_host() {
+    if (registering_) return;
+    registering_ = true;
+    const auto& place = parts_.place;
+    auto request = take_registration(state_);
+    request.pool = place.pool;
+    request.launch = place.launch;
+    request.instance = place.instance;
+    request.public_ip = place.public_ip;
+    request.private_ip = place.private_ip;
+    endpoint_->request(request, parts_.shell.request_timeout, [this, number = state_.beats, port = request.proxy_port](const Result<HostOrders>& answer) {
+        registering_ = false;
+        registered_ = answer.has_value();
+        orders(number, answer);
+        if (registered_) {
+            log_info("host.registered", {{"host", state_.setup.host}, {"slots", state_.setup.slots}});
+            if (port != state_.setup.proxy_port) register_host();   // it moved meanwhile
+            return beat_soon();
+        }
+        loop_.after(pause_, [this] { register_host(); });
+        pause_ = std::min(pause_ * 2, parts_.shell.register_retry_max);
+    });
+}
+
+void Process::beat_soon() {
+    if (beat_wanted_ || !registered_) return;
+    beat_wanted_ = true;
+    loop_.after(Duration{0}, [this] { beat(); });
+}
+
+void Process::beat() {
+    if (!beat_wanted_ || beats_out_ >= beats_out_max) return;   // the next answer, or its deadline, brings us back
+    beat_wanted_ = false;
+    if (!registered_) return;
+    auto heartbeat = take_beat(state_);
+    const auto containers = heartbeat.load.containers;
+    heartbeat.load = load_.read(loop_.now());
+    heartbeat.load.containers = containers;
+    endpoint_->publish(heartbeat);
+    ++beats_out_;
+    const auto number = state_.beats;
+    endpoint_->request(heartbeat, parts_.shell.request_timeout, [this, number](const Result<HostOrders>& answer) {
+        --beats_out_;
+        orders(number, answer);
+        if (!answer && answer.error().kind == ErrorKind::not_found) {
+            registered_ = false;
+            register_host();
+        } else if (!answer) {
+            loop_.after(pause_, [this] { beat_soon(); });
+            pause_ = std::min(pause_ * 2, parts_.shell.register_retry_max);
+        }
+        if (beat_wanted_) beat();
+    });
+}
+
+void Process::beat_periodically() {
+    beat_soon();
+    beat_period_ = state_.heartbeat;
+    next_beat_ = loop_.after(beat_period_, [this] { beat_periodically(); });
+}
+
+void Process::orders(BeatNumber number, const Result<HostOrders>& answer) {
+    if (!answer) {
+        if (answer.error().text != complaint_) log_warn("allocator.refused", {{"why", answer.error().text}});
+        complaint_ = answer.error().text;
+        return;
+    }
+    if (!complaint_.empty()) log_info("allocator.heard");
+    complaint_.clear();
+    pause_ = parts_.shell.register_retry;
+    take(OrdersHeard{number, *answer});
+    if (state_.heartbeat == beat_period_) return;
+    loop_.cancel(next_beat_);             // the allocator named another period
+    beat_period_ = state_.heartbeat;
+    next_beat_ = loop_.after(beat_period_, [this] { beat_periodically(); });
+}
+
+// ---- activity
+
+Reading Process::read(const SlotRecord& record) const {
+    Reading reading{.proxy = parts_.memory->activity(record.workspace), .usage = parts_.engine->usage(record.container)};
+    const auto answer = get_local(record.port, "/healthz", parts_.shell.editor_timeout);
+    if (answer) reading.editor = read_editor(answer->status, answer->body);
+    reading.read_at = loop_.now();
+    return reading;
+}
+
+void Process::read_one(const SlotRecord& record, OnSignals then) {
+    workers_->submit([this, record, then = std::move(then)] {
+        loop_.post([this, record, then, reading = read(record)] {
+            then(record, judge(uses_, record, reading, {parts_.shell.cpu_floor, parts_.shell.io_floor, parts_.shell.use_window}));
+        });
+    });
+}
+
+void Process::read_all() {
+    if (readings_out_ > 0) return;   // the round before is not over: the engine is slow
+    activity_ = {.host = state_.setup.host, .incarnation = state_.setup.incarnation};
+    std::set<ContainerId> bound;
+    for (const auto& slot : state_.slots) {
+        if (slot.record.phase != SlotPhase::bound) continue;
+        bound.insert(slot.record.container);
+        ++readings_out_;
+        read_one(slot.record, [this](const SlotRecord& record, std::vector<Signal> signals) {
+            add_hold(signals, record, loop_.now());
+            activity_.workspaces.push_back({record.workspace, record.epoch, std::move(signals)});
+            activity_.read_at = loop_.now();
+            if (--readings_out_ == 0) endpoint_->publish(activity_);
+        });
+    }
+    std::erase_if(uses_, [&](const auto& one) { return !bound.contains(one.first); });
+}
+
+}  // namespace berth::hostagent

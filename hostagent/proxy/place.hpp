@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the proxy leaves in its host's folder: proxy.pid, locked for as long as it lives, and
+// proxy.port, which the next life takes up again so that open pages find their way back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/ready_file.hpp"
+#include "base/result.hpp"
+
+namespace berth::proxy {
+
+class Place {
+public:
+    /// `conflict` when another proxy serves from this folder.
+    static Result<std::unique_ptr<Place>> take(const std::string& host_dir);
+    ~Place();
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+    std::uint16_t earlier_port() const;              // 0: none
+    Result<void> serves_at(std::uint16_t port) const;
+
+private:
+    Place(std::string dir, int lock) : dir_(std::move(dir)), lock_(lock), ready_(dir_, "proxy") {}
+
+    std::string dir_;
+    int lock_;
+    ReadyFile ready_;
+};
+
+}  // namespace berth::proxy

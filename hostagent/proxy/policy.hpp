@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every number that the proxy goes by. [proxy] in the configuration; apps_domain and scheme, when
+// not set there, are those of [hostagent], which writes them into links.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/reflect.hpp"
+#include "base/time.hpp"
+
+namespace berth::proxy {
+
+struct Policy {
+    std::string apps_domain = "localhost";       // a workspace answers at <workspace>.<apps_domain>
+    std::string scheme;   // as the browser sees it; empty: https with a certificate, else http
+    std::string landing = "/?folder=/berth/home";
+    std::string tls_certificate;                 // PEM chain; empty: plain HTTP
+    std::string tls_key;
+
+    Duration grant_age_max{900'000};             // how long a lease stands without word of an allocator (I25)
+    Duration recheck{1'000};   // live connections are judged anew this often (I25: cut within 5 s)
+    Duration unreadable_max{3'000};              // for so long a live connection outlives an unreadable memory
+    Duration connect_timeout{5'000};
+    Duration head_timeout{10'000};               // from a request's first byte to the end of its head
+    Duration idle_timeout{75'000};               // between requests
+    Duration body_stall_max{60'000};             // a browser that neither sends nor takes
+    Duration answer_timeout{600'000};            // a container that does not begin to answer
+    Duration silence_max{3'600'000};             // a container's answer that goes on without a byte (SSE)
+    Duration half_open_max{5'000};               // a tunnel of which one side has ended
+    Duration linger{1'000};                      // after a refusal, for what the browser still sends
+    Duration drain_grace{1'500};                 // from SIGTERM to the end of all that is under way
+    Duration port_patience{3'000};               // while the port of an earlier life is still taken
+
+    std::uint32_t connections_max = 2'048;
+    std::uint32_t connections_per_workspace_max = 512;
+    std::uint32_t head_bytes_max = 16'384;       // of a request
+    std::uint32_t fields_max = 100;
+    std::uint32_t answer_head_bytes_max = 65'536;
+
+    BERTH_FIELDS(Policy, apps_domain, scheme, landing, tls_certificate, tls_key, grant_age_max, recheck,
+                 unreadable_max, connect_timeout, head_timeout, idle_timeout, body_stall_max, answer_timeout,
+                 silence_max, half_open_max, linger, drain_grace, port_patience, connections_max,
+                 connections_per_workspace_max, head_bytes_max, fields_max, answer_head_bytes_max)
+};
+
+inline constexpr std::size_t chunk_bytes = 65'536;        // moved at once, per direction and only under load
+inline constexpr std::size_t chunks_kept_max = 32;        // unused ones that are not given back to the system
+inline constexpr std::size_t linger_bytes_max = 262'144;
+inline constexpr std::size_t target_bytes_max = 8'192;
+inline constexpr int interim_answers_max = 16;            // 1xx before one final answer
+inline constexpr int listen_backlog = 512;
+inline constexpr Duration activity_period{1'000};         // at most one note of use per workspace in it
+inline constexpr Duration link_patience{5'000};           // for the host's memory to note that a link is used
+inline constexpr std::size_t links_waiting_max = 64;      // for that, at a time
+
+}  // namespace berth::proxy

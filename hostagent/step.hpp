@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's core: drives each slot to its order. step() takes one input and changes the state at
+// once; what must happen comes back as Decisions, which the shell carries out in one order:
+// persist (fsync) → engine operations → replies → publish. If a persist fails the state is ahead of
+// the disk, and the process must end and recover from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hostagent/engine.hpp"
+#include "hostagent/state.hpp"
+
+namespace berth::hostagent {
+
+// ---- inputs
+
+/// First: what the local memory and the engine know. Before it nothing else is stepped.
+struct Recovered {
+    std::vector<SlotRecord> records;
+    std::vector<RouteRecord> routes;
+    std::vector<FoundContainer> found;
+    Term term;
+    bool sealed = false;
+    Position position;
+};
+/// The answer to heartbeat or registration number `beat`.
+struct OrdersHeard {
+    BeatNumber beat = 0;
+    HostOrders orders;
+};
+template <class Command>
+struct Asked {
+    CallerId caller = 0;
+    Command body;
+};
+struct IdleIntended {
+    WorkspaceIdle intent;
+};
+struct ActivityRead {                     // what was asked by ReadActivity; without the hold
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    std::vector<Signal> signals;
+};
+struct Prepared {
+    std::uint32_t slot = 0;
+    ContainerId container;
+    Result<void> outcome;
+};
+struct PortTaken {                        // another program has that port; nothing was started
+    std::uint32_t slot = 0;
+    ContainerId container;
+};
+struct Bound {
+    std::uint32_t slot = 0;
+    ContainerId container;
+    Result<void> outcome;
+};
+struct Removed {
+    std::uint32_t slot = 0;
+    ContainerId container;
+    Result<void> outcome;
+};
+struct Erased {
+    WorkspaceId workspace;
+    Result<void> outcome;
+};
+struct Listed {
+    std::uint64_t mark = 0;
+    Result<std::vector<FoundContainer>> found;
+};
+struct Tick {};
+
+using Input = std::variant<Recovered, OrdersHeard, Asked<BindCommand>, Asked<StopCommand>, Asked<LinkCommand>,
+                           Asked<EraseCommand>, Asked<SealCommand>, IdleIntended, ActivityRead, Prepared, PortTaken,
+                           Bound, Removed, Erased, Listed, Tick>;
+
+// ---- decisions
+
+using Persist = KvChange;                 // local_kv.hpp: the records, one transaction for all of one step
+
+struct RemoveOrder {
+    std::uint32_t slot = 0;
+    ContainerId container;
+    Duration deadline{0};
+};
+struct EraseOrder {
+    WorkspaceId workspace;
+    std::string home;
+};
+struct ListOrder {
+    std::uint64_t mark = 0;
+};
+struct ReadActivity {
+    SlotRecord record;
+};
+using Operation = std::variant<PrepareOrder, EngineBind, RemoveOrder, EraseOrder, ListOrder, ReadActivity>;
+
+/// The shell mints it: it needs the host's secret and chance.
+struct LinkWanted {
+    WorkspaceId workspace;
+    Epoch epoch;
+    UserId user;
+};
+using ReplyBody = std::variant<BindReply, StopReply, EraseReply, SealReply, LinkWanted>;
+struct Reply {
+    CallerId caller = 0;
+    Result<ReplyBody> body;
+};
+
+BERTH_ENUM(Weight, usual, odd)
+/// One line of diagnostics for each decision.
+struct Note {
+    Weight weight = Weight::usual;
+    std::string event;                    // "slot.bound"
+    std::uint32_t slot = 0;
+    WorkspaceId workspace;
+    std::string text;
+};
+
+struct Decisions {
+    std::vector<Persist> persists;
+    std::vector<Operation> operations;
+    std::vector<Reply> replies;
+    std::vector<HostObjected> objections;
+    bool beat = false;                    // tell the allocator at once
+    std::vector<Note> notes;
+};
+
+State make_state(Policy policy, Setup setup);
+Decisions step(State& state, const Input& input, Instant now);
+
+/// The next heartbeat's number is `state.beats` afterwards; an answer must come back with it.
+HostHeartbeat take_beat(State& state);
+RegisterRequest take_registration(State& state);
+/// The workspace's own origin at this host's proxy: "http://w-1.localhost:9000/".
+std::string url_of(const Setup& setup, const WorkspaceId& workspace);
+/// An explicit hold, as a signal: one in the future is use now.
+void add_hold(std::vector<Signal>& signals, const SlotRecord& record, Instant now);
+
+}  // namespace berth::hostagent

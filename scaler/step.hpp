@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scaler's core: how many hosts there should be, and why. Every launch is a fact before it is a
+// call (I31), and no host is ended without a permit that was checked right before (I13, I16). The
+// shell sends asks to the allocator and calls to the provider's thread, and feeds back each outcome
+// exactly once.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "events/query.hpp"
+#include "scaler/provider.hpp"
+#include "scaler/state.hpp"
+
+namespace berth::scaler {
+
+// ---- inputs
+
+struct Tick {};
+/// The view is void until the next ViewReply (I21).
+struct ViewLost {};
+struct Answered {
+    AskId ask = 0;
+    Result<std::variant<Done, LaunchReply, Permit>> outcome;
+};
+/// `instance` is set by a launch that worked.
+struct CallAnswered {
+    CallId call = 0;
+    std::optional<Instance> instance;
+    std::optional<ProviderError> error;
+};
+struct OrphanAsked {
+    CallerId caller = 0;
+    TerminateOrphanRequest body;
+};
+
+using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, ProviderSnapshot, Answered, CallAnswered,
+                           OrphanAsked>;
+
+// ---- decisions
+
+using AskBody = std::variant<LaunchRequest, LaunchFailedRequest, CordonRequest, UncordonRequest, DrainRequest,
+                             PermitCheckRequest, GoneRequest>;
+struct Ask {
+    AskId id = 0;
+    AskBody body;
+};
+
+struct LaunchCall {
+    LaunchId launch;
+    PoolDefined pool;
+};
+struct TerminateCall {
+    std::string instance;
+    HostIncarnation incarnation;
+};
+struct ProtectCall {
+    std::string instance;
+    Protection protection = Protection::on;
+};
+struct Call {
+    CallId id = 0;
+    std::string provider;
+    std::variant<LaunchCall, TerminateCall, ProtectCall> body;
+};
+struct Reply {
+    CallerId caller = 0;
+    Result<Done> body;
+};
+BERTH_ENUM(Weight, debug, info, warn, error)
+/// A line of diagnostics: what was decided about whom, and why.
+struct Line {
+    Weight weight = Weight::info;
+    std::string event;
+    std::string subject;
+    std::string why;
+};
+
+struct Decisions {
+    std::vector<Line> lines;
+    std::vector<Reply> replies;
+    std::vector<Ask> asks;
+    std::vector<Call> calls;
+};
+
+State make_state(Policy policy, Rng rng);
+
+Decisions step(State& state, Input input, Instant now);
+
+}  // namespace berth::scaler

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real Chromium for the stories. One command per run; prints one JSON line; exits 1 with what was
+// seen when it is not so. Usage:
+//   node browser.mjs workbench URL SCREENSHOT             VS Code appears
+//   node browser.mjs workbench URL SCREENSHOT COMMAND FILE TEXT
+//                                     … COMMAND is typed in its terminal, until FILE of this machine is TEXT
+//   node browser.mjs stay URL SECONDS SCREENSHOT          … and its WebSocket stays connected that long
+//   node browser.mjs page URL SCREENSHOT [TEXT]           a page that holds TEXT
+import { existsSync, readFileSync } from 'node:fs';
+import puppeteer from 'puppeteer-core';
+
+const typedMax = 4;
+
+const [mode, url, ...rest] = process.argv.slice(2);
+const fail = (why) => { throw new Error(why); };
+
+const browser = await puppeteer.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  headless: true,
+  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--window-size=1280,800'],
+  defaultViewport: { width: 1280, height: 800 },
+});
+
+async function openWorkbench(page, picture) {
+  const begun = Date.now();
+  await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 60000 });
+  await page.waitForSelector('.monaco-workbench .part.statusbar', { timeout: 60000 });
+  // Connected: the explorer shows the folder, which needs the WebSocket.
+  await page.waitForFunction(() => document.querySelector('.explorer-folders-view, .explorer-viewlet'), { timeout: 60000 });
+  if (picture) await page.screenshot({ path: picture });
+  return Date.now() - begun;
+}
+
+const holds = (file, text) => existsSync(file) && readFileSync(file, 'utf8') === text;
+
+// Until it has shown in `file`, the browser stays: a key that was pressed is not yet one that arrived.
+// VS Code moves the focus while it starts, so a line that went elsewhere is typed again.
+async function typeInTerminal(page, command, file, text) {
+  await page.keyboard.down('Control');
+  await page.keyboard.press('Backquote');
+  await page.keyboard.up('Control');
+  for (let typed = 1; typed <= typedMax; ++typed) {
+    await page.waitForSelector('.terminal-wrapper .xterm-screen', { visible: true, timeout: 60000 });
+    await page.click('.terminal-wrapper .xterm-screen');
+    await page.waitForFunction(() => document.activeElement?.classList.contains('xterm-helper-textarea'), { timeout: 20000 });
+    if (typed > 1) {
+      await page.keyboard.down('Control');
+      await page.keyboard.press('KeyC');
+      await page.keyboard.up('Control');
+    }
+    await page.keyboard.type(command, { delay: 5 });
+    await page.keyboard.press('Enter');
+    const end = Date.now() + 15000;
+    while (!holds(file, text) && Date.now() < end) await new Promise((done) => setTimeout(done, 50));
+    if (holds(file, text)) return typed;
+  }
+  const shown = await page.evaluate(() => ({
+    terminal: document.querySelector('.xterm-rows')?.innerText || document.querySelector('.terminal-wrapper')?.innerText,
+    focus: document.activeElement?.className,
+    notices: [...document.querySelectorAll('.notification-toast, .monaco-dialog-box')].map((box) => box.innerText),
+  }));
+  return fail(`'${command}' was typed ${typedMax} times and did not give ${file}: ${JSON.stringify(shown)}`);
+}
+
+try {
+  const page = await browser.newPage();
+  const sockets = new Set();
+  const cdp = await page.createCDPSession();
+  await cdp.send('Network.enable');
+  cdp.on('Network.webSocketCreated', (event) => sockets.add(event.requestId));
+  let closed = 0;
+  cdp.on('Network.webSocketClosed', () => { closed += 1; });
+  if (mode === 'workbench') {
+    const [picture, command, file, text] = rest;
+    const ms = await openWorkbench(page, picture);
+    let typed = 0;
+    try {
+      if (command) typed = await typeInTerminal(page, command, file, text);
+    } finally {
+      if (command && picture) await page.screenshot({ path: picture });
+    }
+    console.log(JSON.stringify({ ms, typed, sockets: sockets.size, title: await page.title(), url: page.url() }));
+  } else if (mode === 'stay') {
+    const [seconds, picture] = rest;
+    const ms = await openWorkbench(page, picture);
+    console.log(JSON.stringify({ open: true, ms }));
+    const before = closed;
+    await new Promise((done) => setTimeout(done, Number(seconds) * 1000));
+    if (picture) await page.screenshot({ path: picture });
+    console.log(JSON.stringify({ stayed: closed === before, closed: closed - before, sockets: sockets.size }));
+    if (closed !== before) process.exitCode = 1;
+  } else if (mode === 'page') {
+    const [picture, text] = rest;
+    const answer = await page.goto(url, { waitUntil: 'load', timeout: 30000 });
+    if (text) await page.waitForFunction((t) => document.body.innerText.includes(t), { timeout: 15000 }, text);
+    if (picture) await page.screenshot({ path: picture });
+    console.log(JSON.stringify({ status: answer.status(), title: await page.title(), url: page.url() }));
+  } else {
+    fail(`unknown mode ${mode}`);
+  }
+} catch (error) {
+  console.log(JSON.stringify({ error: String(error.message || error) }));
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hostagent/proxy/names.hpp"
+
+#include <gtest/gtest.h>
+
+namespace berth::proxy {
+namespace {
+
+TEST(Names, OneLabelBelowTheAppsDomainIsAWorkspace) {
+    EXPECT_EQ(workspace_of("w-1.localhost", "localhost")->value, "w-1");
+    EXPECT_EQ(workspace_of("w-1.localhost:8080", "localhost")->value, "w-1");
+    EXPECT_EQ(workspace_of("W-1.LocalHost:1", "localhost")->value, "w-1");
+    EXPECT_EQ(workspace_of("w-1.apps.example.org", "apps.example.org")->value, "w-1");
+}
+
+TEST(Names, AnythingElseIsNone) {
+    for (const char* host : {"",
+                             "localhost",
+                             ".localhost",
+                             "w-1",
+                             "a.w-1.localhost",
+                             "w-1.localhost.",
+                             "w-1.localhost..",
+                             "w-1.localhost:",
+                             "w-1.localhost:x",
+                             "w-1.localhost:80:80",
+                             "w-1.localhost:999999",
+                             "w-1.localhost:-1",
+                             "w-1localhost",
+                             "w-1.localhost.evil.example",
+                             "w-1.notlocalhost",
+                             "127.0.0.1",
+                             "[::1]:80",
+                             "-w.localhost",
+                             "w-.localhost",
+                             "w_1.localhost",
+                             "w%2d1.localhost",
+                             "w-1 .localhost",
+                             "w-1\t.localhost",
+                             "w*.localhost",
+                             "../x.localhost",
+                             "\xc3\xa9.localhost",
+                             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.localhost"}) {
+        SCOPED_TRACE(host);
+        EXPECT_EQ(workspace_of(host, "localhost"), std::nullopt);
+    }
+}
+
+TEST(Names, ATargetIsForwardedVerbatimOrNotAtAll) {
+    const auto path = [](std::string_view target) { return path_of(target, "w-1.localhost:80").value_or("none"); };
+
+    EXPECT_EQ(path("/a/../b?c=%00&d=//e"), "/a/../b?c=%00&d=//e");
+    EXPECT_EQ(path("//evil.example/a"), "//evil.example/a");
+    EXPECT_EQ(path("http://w-1.localhost:80/a"), "/a");
+    EXPECT_EQ(path("HTTPS://W-1.localhost:80/a?b"), "/a?b");
+    for (const auto* target :
+         {"http://w-2.localhost:80/a", "http://w-1.localhost/a", "http://x@w-1.localhost:80/a",
+          "http://w-1.localhost:80", "http://w-1.localhost:80?a", "http:///a", "ftp://w-1.localhost:80/a", "*",
+          "w-1.localhost:80", "\\a", "", "http:/a"}) {
+        SCOPED_TRACE(target);
+        EXPECT_EQ(path(target), "none");
+    }
+    EXPECT_EQ(path_of("http:///a", ""), std::nullopt);
+}
+
+TEST(Names, OnlyTheVeryOriginIsTheSame) {
+    const auto same = [](std::string_view origin) { return same_origin(origin, "http", "w-1.localhost:8080"); };
+
+    EXPECT_TRUE(same("http://w-1.localhost:8080"));
+    EXPECT_TRUE(same_origin("http://w-1.localhost:8080", "http", "W-1.localhost:8080"));
+    for (const auto* origin :
+         {"", "null", "http://w-2.localhost:8080", "https://w-1.localhost:8080", "http://w-1.localhost",
+          "http://w-1.localhost:80801", "http://w-1.localhost:8080/", "http://w-1.localhost:8080.evil.org",
+          "http://evil-w-1.localhost:8080", "http://W-1.localhost:8080", "http://localhost:8080",
+          "http://w-1.localhost:8080 http://w-1.localhost:8080", " http://w-1.localhost:8080", "file://",
+          "http://x@w-1.localhost:8080"}) {
+        SCOPED_TRACE(origin);
+        EXPECT_FALSE(same(origin));
+    }
+    EXPECT_FALSE(same_origin("http://", "http", ""));
+}
+
+TEST(Names, TheCookieIsSecureWhereverABrowserKeepsASecureOne) {
+    EXPECT_EQ(cookie_name("http", "localhost"), "__Host-berth");
+    EXPECT_EQ(cookie_name("http", "apps.localhost"), "__Host-berth");
+    EXPECT_EQ(cookie_name("https", "apps.example.org"), "__Host-berth");
+    EXPECT_EQ(cookie_name("http", "apps.lan"), "berth-session");
+    EXPECT_EQ(cookie_name("http", "notlocalhost"), "berth-session");
+    EXPECT_EQ(set_cookie("__Host-berth", "t", Duration{60'000}),
+              "__Host-berth=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+    EXPECT_EQ(set_cookie("berth-session", "t", Duration{60'000}),
+              "berth-session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax");
+}
+
+TEST(Names, OurCookieIsFoundOnlyWhenItIsThereOnce) {
+    const auto value = [](std::vector<std::string_view> fields) {
+        return cookie_value(fields, "__Host-berth").value_or("none");
+    };
+
+    EXPECT_EQ(value({"a=1; __Host-berth=t.u.v; b=2"}), "t.u.v");
+    EXPECT_EQ(value({"a=1", "__Host-berth=t"}), "t");
+    EXPECT_EQ(value({"__Host-berth=t; __Host-berth=u"}), "none");
+    EXPECT_EQ(value({"__Host-berth=t", "__Host-berth=t"}), "none");
+    EXPECT_EQ(value({"__host-berth=t"}), "none");
+    EXPECT_EQ(value({"x__Host-berth=t; __Host-berth2=u; __Host-berth"}), "none");
+    EXPECT_EQ(value({}), "none");
+}
+
+TEST(Names, OurCookiesNeverGoOn) {
+    EXPECT_EQ(without_our_cookies({"a=1; __Host-berth=t; b=2"}), "a=1; b=2");
+    EXPECT_EQ(without_our_cookies({"__Host-berth=t; __HOST-BERTH=u; berth-session=v;__Host-berth =w"}), "");
+    EXPECT_EQ(without_our_cookies({"a=1;;  ; b", "c=3; berth-session=x"}), "a=1; b; c=3");
+}
+
+TEST(Names, AContainerSetsItsOwnCookiesOnly) {
+    EXPECT_TRUE(may_set_cookie("a=1; Path=/; HttpOnly"));
+    EXPECT_TRUE(may_set_cookie("domain=x; Path=/"));
+    EXPECT_FALSE(may_set_cookie("a=1; Domain=localhost"));
+    EXPECT_FALSE(may_set_cookie("a=1; path=/; dOmAiN = .example.org"));
+    EXPECT_FALSE(may_set_cookie("__Host-berth=x; Path=/; Secure"));
+    EXPECT_FALSE(may_set_cookie("__HOST-Berth=x"));
+    EXPECT_FALSE(may_set_cookie("berth-session=; Max-Age=0"));
+    EXPECT_FALSE(may_set_cookie("=__Host-berth=x; Path=/"));
+    EXPECT_FALSE(may_set_cookie(" = berth-session=x"));
+}
+
+}  // namespace
+}  // namespace berth::proxy

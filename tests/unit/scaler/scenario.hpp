@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scaler's core with a small allocator and a small cloud, under a virtual clock. What happens
+// becomes lines of "<second> <what> <whom>", compared whole. Faults are set by the test.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "scaler/turn.hpp"
+
+namespace berth::scaler {
+
+inline constexpr Instant start_of_time{Duration{1'800'000'000'000}};
+using Story = std::vector<std::string>;
+
+class Scenario {
+public:
+    explicit Scenario(PoolDefined pool, Policy policy = {}) : policy_(policy), state(make_state(policy, Rng{1})) {
+        pool.pool = {"default"};
+        tell(TookOver{.ledger = "L", .version = "0"});
+        tell(pool);
+        take(ViewReply{.view = ledger});
+    }
+
+private:
+    Policy policy_;
+
+public:
+    State state;
+    View ledger;                                // what the allocator would hold
+    std::map<std::string, Instance> cloud;      // what the provider has
+    Story story;
+    std::vector<std::string> lines;
+    Instant now = start_of_time;
+    Duration boot{10'000};                      // from a launch to its registration
+    std::optional<ProviderError> launch_error;
+    bool launch_answers = true;                 // false: the call works and its answer is lost
+    bool terminate_works = true;
+    bool agents_register = true;
+    bool provider_lists = true;
+    bool allocator_speaks = true;               // its beacon
+    std::optional<Error> allocator_error;
+    std::function<void()> every_second = [] {};
+    std::function<void(const AskBody&)> before_answer = [](const AskBody&) {};
+
+    std::int64_t second() const { return (now - start_of_time).count() / 1000; }
+    Instant at(std::int64_t seconds) const { return start_of_time + Duration{seconds * 1000}; }
+
+    void tell(Fact fact, std::string by = "test") {
+        const FactRecord record{Position{ledger.position.value + 1}, Term{1}, now, std::move(fact),
+                                Reason{"a test says so", std::move(by), "p0"}, ""};
+        apply(ledger, record);
+        if (state.view_known) take(record);
+    }
+    void take(Input input) {
+        auto decisions = step(state, std::move(input), now);
+        auto anew = state;
+        recount_all(anew);
+        EXPECT_EQ(count_levels(state, now), count_levels(anew, now)) << "what facts added up to is what there is";
+        for (auto& line : decisions.lines) lines.push_back(fmt::format("{} {} {}", second(), line.event, line.subject));
+        for (auto& reply : decisions.replies) replies.push_back(std::move(reply));
+        for (auto& ask : decisions.asks) asks_.push_back(std::move(ask));
+        for (auto& call : decisions.calls) calls_.push_back(std::move(call));
+    }
+    void until(std::int64_t seconds) {
+        while (second() < seconds) {
+            now += Duration{500};
+            if (now.time_since_epoch().count() % 1000 == 0) {
+                register_booted();
+                if (provider_lists && (second() % 10 == 0 || second() == 1)) list();
+                every_second();
+            }
+            if (allocator_speaks) take(LedgerHead{.ledger = "L", .term = ledger.term, .position = ledger.position});
+            take(Tick{});
+            settle();
+        }
+    }
+    void list() {
+        ProviderSnapshot snapshot{.provider = "local", .read_at = now, .complete = true};
+        for (const auto& [name, instance] : cloud) snapshot.instances.push_back(instance);
+        take(std::move(snapshot));
+    }
+    void restart() {
+        asks_.clear();
+        calls_.clear();
+        state = make_state(policy_, Rng{2});
+        take(ViewReply{.view = ledger});
+    }
+    std::vector<Reply> replies;
+
+    // ---- a world of hosts and users
+    void host(int number, std::uint32_t slots) {
+        const auto name = fmt::format("h-{}", number);
+        cloud[name] = Instance{.instance = name, .incarnation = {"i"}, .pool = {"default"}, .state = InstanceState::running,
+                               .launched_at = now, .protected_from_scale_in = true};
+        tell(HostRegistered{.host = {name}, .incarnation = {"i"}, .pool = {"default"}, .slots = slots});
+    }
+    void lease(int number, const std::string& host, std::uint32_t slot) {
+        const WorkspaceId id{fmt::format("w-{}", number)};
+        tell(LeaseGranted{.workspace = id, .user = {fmt::format("u{}", number)}, .project = {"p"}, .pool = {"default"},
+                          .host = {host}, .incarnation = {"i"}, .slot = slot, .epoch = Epoch{++epochs_},
+                          .expires_at = at(1'000'000)});
+    }
+    void release(int number) {
+        const auto w = ledger.workspaces.at({fmt::format("w-{}", number)});
+        tell(WorkspaceStopping{.workspace = w.workspace, .epoch = w.epoch, .host = w.host, .slot = w.slot});
+        tell(WorkspaceStopped{.workspace = w.workspace, .epoch = w.epoch, .host = w.host, .incarnation = w.incarnation, .slot = w.slot});
+    }
+    void claim(int number) {
+        tell(ClaimAccepted{.claim = {fmt::format("c-{}", number)}, .key = {fmt::format("k{}", number)}, .principal = {"p"},
+                           .user = {fmt::format("cu{}", number)}, .project = {"p"}, .pool = {"default"}, .accepted_at = now,
+                           .deadline = now + Duration{120'000}});
+    }
+
+private:
+    template <class... T>
+    void say(fmt::format_string<T...> form, T&&... args) {
+        story.push_back(fmt::format("{} {}", second(), fmt::format(form, std::forward<T>(args)...)));
+    }
+    // Answers all that is open, the calls first, as long as answers lead to more.
+    void settle() {
+        for (int round = 0; round < 20 && asks_.size() + calls_.size() > 0; ++round) {
+            auto calls = std::move(calls_);
+            calls_.clear();
+            for (const auto& call : calls) std::visit([&](const auto& body) { provide(call.id, body); }, call.body);
+            auto asks = std::move(asks_);
+            asks_.clear();
+            for (const auto& ask : asks) {
+                before_answer(ask.body);
+                if (allocator_error) {
+                    take(Answered{ask.id, fail(*allocator_error)});
+                } else {
+                    std::visit([&](const auto& body) { take(Answered{ask.id, decide(body)}); }, ask.body);
+                }
+            }
+        }
+    }
+
+    // ---- the cloud
+    void provide(CallId id, const LaunchCall& call) {
+        say("launch {}", call.launch.value);
+        if (launch_error) return take(CallAnswered{id, {}, launch_error});
+        const auto name = "h-" + call.launch.value;
+        auto& instance = cloud[name];
+        if (instance.instance.empty()) {
+            instance = Instance{.instance = name, .incarnation = {"i"}, .launch = call.launch, .pool = call.pool.pool,
+                                .state = InstanceState::running, .launched_at = now, .protected_from_scale_in = true};
+        }
+        if (!launch_answers) return take(CallAnswered{id, {}, ProviderError{LaunchFailure::lost, "no answer"}});
+        take(CallAnswered{id, instance, {}});
+    }
+    void provide(CallId id, const TerminateCall& call) {
+        say("terminate {}", call.instance);
+        if (!terminate_works) return take(CallAnswered{id, {}, ProviderError{LaunchFailure::throttle, "later"}});
+        cloud.at(call.instance).state = InstanceState::terminated;
+        take(CallAnswered{id, {}, {}});
+    }
+    void provide(CallId id, const ProtectCall& call) {
+        say("protect {}", call.instance);
+        cloud.at(call.instance).protected_from_scale_in = call.protection == Protection::on;
+        take(CallAnswered{id, {}, {}});
+    }
+    void register_booted() {
+        if (!agents_register) return;
+        for (const auto& [name, instance] : cloud) {
+            if (!instance.launch || instance.launched_at + boot > now || instance.state != InstanceState::running) continue;
+            if (ledger.hosts.contains({name})) continue;
+            tell(HostRegistered{.host = {name}, .incarnation = {"i"}, .pool = {"default"}, .launch = instance.launch,
+                                .slots = ledger.pools.at({"default"}).slots_per_host});
+        }
+    }
+
+    // ---- the allocator
+    using Good = std::variant<Done, LaunchReply, Permit>;
+    Result<Good> decide(const LaunchRequest& request) {
+        LaunchReply reply{.deadline = now + Duration{60'000}};
+        for (std::uint32_t i = 0; i < request.count; ++i) {
+            const LaunchId launch{fmt::format("l-{}", ++launches_)};
+            tell(LaunchStarted{launch, request.pool, now, reply.deadline});
+            reply.launches.push_back(launch);
+        }
+        say("granted {}", request.count);
+        return Good{reply};
+    }
+    Result<Good> decide(const LaunchFailedRequest& request) {
+        say("failed {} {}", request.launch.value, to_string(request.failure));
+        tell(LaunchFailed{request.launch, {"default"}, request.failure, request.text});
+        return Good{Done{.count = 1}};
+    }
+    Result<Good> decide(const CordonRequest& request) {
+        say("cordon {}", request.host.host.value);
+        tell(HostCordoned{request.host}, "scaler");
+        return Good{Done{.count = 1}};
+    }
+    Result<Good> decide(const UncordonRequest& request) {
+        say("uncordon {}", request.host.host.value);
+        tell(HostUncordoned{request.host});
+        return Good{Done{.count = 1}};
+    }
+    Result<Good> decide(const DrainRequest& request) {
+        const auto& host = ledger.hosts.at(request.host.host);
+        if (!host.idle()) return fail(Error{ErrorKind::conflict, "it holds a lease"});
+        if (host.admission != Admission::draining) {
+            say("drain {}", request.host.host.value);
+            tell(HostDrained{request.host});
+        }
+        return Good{Permit{request.host, ledger.term, host.drained_at}};
+    }
+    Result<Good> decide(const PermitCheckRequest& request) {
+        const auto& host = ledger.hosts.at(request.permit.host.host);
+        if (host.drained_at != request.permit.position || request.permit.term != ledger.term) {
+            say("stale permit {}", request.permit.host.host.value);
+            return fail(Error{ErrorKind::fenced, "the permit is no longer good"});
+        }
+        return Good{Done{.count = 1}};
+    }
+    Result<Good> decide(const GoneRequest& request) {
+        say("gone {}", request.host.host.value);
+        tell(HostGone{request.host});
+        return Good{Done{.count = 1}};
+    }
+
+    std::vector<Ask> asks_;
+    std::vector<Call> calls_;
+    std::uint64_t epochs_ = 0;
+    std::uint64_t launches_ = 0;
+};
+
+}  // namespace berth::scaler
