@@ -125,7 +125,10 @@ void ask(Turn& turn, const Asked<HostHeartbeat>& asked) {
     auto& seen = turn.state.seen[beat.host];
     const bool same = seen.beat.incarnation == beat.incarnation && seen.beat.slots == beat.slots;   // as most
     seen.at = turn.now;
-    seen.beat = beat;
+    if (!same) seen.beat = beat;
+    seen.beat.term_seen = beat.term_seen;
+    seen.beat.load = beat.load;
+    seen.beat.position_seen = beat.position_seen;
     if (host->liveness == Liveness::unknown) turn.record(HostReturned{{host->host, host->incarnation}}, "its heartbeat was heard again");
     for (const auto& report : beat.slots) {
         if (report.slot < host->slots.size()) compare(turn, *host, report);

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "events/catalog.hpp"
 
-#include <map>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 namespace berth {
 
 namespace {
 
+struct RowsOfName {
+    std::optional<CatalogRow> event;      // any kind but request
+    std::optional<CatalogRow> request;
+};
+
 // By name: every message that the broker passes on is looked up.
-const std::multimap<std::string_view, CatalogRow>& rows() {
-    static const std::multimap<std::string_view, CatalogRow> made = [] {
-        std::multimap<std::string_view, CatalogRow> table;
+const RowsOfName& rows_of(std::string_view name) {
+    static const std::unordered_map<std::string_view, RowsOfName> made = [] {
+        std::unordered_map<std::string_view, RowsOfName> table;
         for_each_entry([&](const auto& entry) {
-            table.emplace(entry.name, CatalogRow{entry.name, entry.kind, entry.routing, entry.senders, entry.receivers, entry.meaning});
+            auto& rows = table[entry.name];
+            auto& row = entry.kind == MessageKind::request ? rows.request : rows.event;
+            row = CatalogRow{entry.name, entry.kind, entry.routing, entry.senders, entry.receivers, entry.meaning};
         });
         return table;
     }();
-    return made;
-}
-
-template <class Wanted>
-const CatalogRow* find(std::string_view name, Wanted&& wanted) {
-    for (auto at = rows().lower_bound(name); at != rows().end() && at->first == name; ++at) {
-        if (wanted(at->second.kind)) return &at->second;
-    }
-    return nullptr;
+    static const RowsOfName none;
+    const auto found = made.find(name);
+    return found == made.end() ? none : found->second;
 }
 
 // Adds the fields by which a person may look a fact up.
@@ -65,13 +67,14 @@ private:
 
 }  // namespace
 
-const CatalogRow* find_row(std::string_view name, MessageKind kind) {
-    return find(name, [&](MessageKind found) { return found == kind; });
-}
 const CatalogRow* find_event_row(std::string_view name) {
-    return find(name, [](MessageKind kind) { return kind != MessageKind::request; });
+    const auto& row = rows_of(name).event;
+    return row ? &*row : nullptr;
 }
-const CatalogRow* find_request_row(std::string_view name) { return find_row(name, MessageKind::request); }
+const CatalogRow* find_request_row(std::string_view name) {
+    const auto& row = rows_of(name).request;
+    return row ? &*row : nullptr;
+}
 
 std::vector<std::string> subjects_of(const Fact& fact) {
     Subjects subjects;

@@ -219,7 +219,6 @@ struct CatalogRow {
     std::string_view meaning;
 };
 /// The row of that name, or null.
-const CatalogRow* find_row(std::string_view name, MessageKind kind);
 const CatalogRow* find_event_row(std::string_view name);     // any kind but request
 const CatalogRow* find_request_row(std::string_view name);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/by_name.hpp"
+#include "base/check.hpp"
 #include "reaper/turn.hpp"
 
 namespace berth::reaper {
@@ -139,8 +140,11 @@ void read_listing_for_hosts(Turn& turn, const ProviderSnapshot& snapshot) {
     auto& state = turn.state;
     ByName<Instance> listed(snapshot.instances.size());
     for (const auto& instance : snapshot.instances) listed.add(instance.instance, instance);
+    auto known = state.view.hosts.begin();                 // both are in the order of ids
     for (auto& [id, watch] : state.hosts) {
-        const auto& host = state.view.hosts.at(id);
+        while (known != state.view.hosts.end() && known->first < id) ++known;
+        check(known != state.view.hosts.end() && known->first == id, "whom the reaper watches stands in the ledger");
+        const auto& host = known->second;
         const auto pool = state.view.pools.find(host.pool);
         if (pool == state.view.pools.end() || pool->second.provider != snapshot.provider) continue;
         const auto* instance = listed.find(instance_of(host));

@@ -43,11 +43,7 @@ async function typeInTerminal(page, command, file, text) {
     await page.waitForSelector('.terminal-wrapper .xterm-screen', { visible: true, timeout: 60000 });
     await page.click('.terminal-wrapper .xterm-screen');
     await page.waitForFunction(() => document.activeElement?.classList.contains('xterm-helper-textarea'), { timeout: 20000 });
-    if (typed > 1) {
-      await page.keyboard.down('Control');
-      await page.keyboard.press('KeyC');
-      await page.keyboard.up('Control');
-    }
+    if (typed > 1) await page.keyboard.press('Enter');   // not Ctrl-C: the shell drops what is typed right after it
     await page.keyboard.type(command, { delay: 5 });
     await page.keyboard.press('Enter');
     const end = Date.now() + 15000;

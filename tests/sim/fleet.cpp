@@ -16,10 +16,12 @@ constexpr Duration sample_every{60'000};
 
 double hours_of(Duration time) { return static_cast<double>(time.count()) / 3'600'000; }
 
+// Letters arrive within the millisecond in which they were sent, in that order, as over one connection:
+// unequal delays would make each follower miss facts and read the whole view again.
 class Fleet {
 public:
     explicit Fleet(const FleetPlan& plan)
-        : plan_(plan), world_(plan.seed, Faults{}, Encoding::none), provider_(world_, truth_),
+        : plan_(plan), world_(plan.seed, Faults{.delay_max = Duration{0}}, Encoding::none), provider_(world_, truth_),
           allocator_(std::make_shared<SimAllocator>(world_, ledger_, "allocator", allocator::Policy{.heartbeat = plan.period}, std::vector{plan.pool})),
           reaper_(std::make_shared<SimReaper>(world_, reaper::Policy{.heartbeat = plan.period, .activity = plan.period})),
           scaler_(std::make_shared<SimScaler>(world_, truth_, provider_, scaler_policy())) {
@@ -36,11 +38,16 @@ public:
         const auto began = std::clock();
         world_.now = Instant{Duration{1'700'006'400'000}} + plan_.from;   // midnight, and so much
         allocator_->begin();
-        for (std::uint32_t host = 0; host < plan_.hosts; ++host) provider_.adopt({provider_.next_name()}, {"i1"});
-        world_.add("reaper", reaper_);
-        world_.add("scaler", scaler_);
-        reaper_->begin();
-        scaler_->begin();
+        // All hosts are there from the beginning, but their periods are not in step.
+        for (std::uint32_t host = 0; host < plan_.hosts; ++host) {
+            world_.after({}, plan_.period * host / plan_.hosts, [this] { provider_.adopt({provider_.next_name()}, {"i1"}); });
+        }
+        world_.after({}, plan_.period, [this] {
+            world_.add("reaper", reaper_);
+            world_.add("scaler", scaler_);
+            reaper_->begin();
+            scaler_->begin();
+        });
         for (std::uint32_t person = 1; person <= plan_.people; ++person) add_person(person);
         sample();
         world_.run_until(world_.now + plan_.span, [] {});
@@ -135,6 +142,7 @@ std::string text_of(const FleetReport& report, const FleetPlan& plan) {
     text += fmt::format("slots     {:.1f} lease-hours for {:.1f} hours of work; {:.0f} % of the room was leased\n", report.lease_hours, report.used_hours,
                         100 * report.lease_hours / std::max(1.0, report.host_hours * plan.pool.slots_per_host));
     for (const auto& [why, count] : report.stopped) text += fmt::format("stopped   {} × {}\n", count, why);
+    text += fmt::format("periods   heartbeats, readings of activity and looks at the engine each {}\n", to_text(plan.period));
     text += fmt::format("played in {:.1f} s of one core, {:.0f} times faster than life\n", report.seconds,
                         static_cast<double>(plan.span.count()) / 1'000 / std::max(0.001, report.seconds));
     return text;

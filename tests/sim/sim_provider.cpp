@@ -47,6 +47,7 @@ void SimProvider::forget_later(const std::string& instance, const HostIncarnatio
 
 void SimProvider::list(OnListing done) {
     ProviderSnapshot snapshot{.provider = "sim", .read_at = world_.now_of(process), .complete = true};
+    snapshot.instances.reserve(instances_.size());
     for (const auto& [name, instance] : instances_) snapshot.instances.push_back(instance);
     if (world_.faults.listing_stale > 0) past_.emplace_back(world_.now, snapshot.instances);
     while (!past_.empty() && past_.front().first + stale_most < world_.now) past_.pop_front();

@@ -52,7 +52,7 @@ struct LinkMade {
 };
 
 struct Truth {
-    std::map<std::string, bool> machines;                 // "h-1/i1" → alive
+    std::unordered_map<std::string, bool> machines;       // "h-1/i1" → alive; looked up, never walked
     std::map<ContainerId, Container> containers;          // removed ones are gone
     struct ByHash {
         std::size_t operator()(const WorkspaceId& id) const { return std::hash<std::string>{}(id.value); }

@@ -69,7 +69,8 @@ void World::jump_clock(const std::string& process) {
 // ---- the bus
 
 void World::connect(const std::string& process, const std::string& address, Actor& actor) {
-    addresses_[process] = address;
+    if (process == address) addresses_.erase(process);
+    else addresses_[process] = address;
     if (carrier_) carrier_->connect(process, address, actor);
 }
 
@@ -130,7 +131,7 @@ void World::post(Letter letter) {
     travel(hop, [this, sent = std::make_shared<const Letter>(std::move(letter))] { deliver(sent); });
 }
 
-void World::travel(const Hop& hop, const std::function<void()>& arrive) {
+void World::travel(const Hop& hop, std::function<void()> arrive) {
     if (is_cut(hop.from, hop.to)) {
         ++counted["cut"];
         return;
@@ -141,7 +142,7 @@ void World::travel(const Hop& hop, const std::function<void()>& arrive) {
     };
     if (!hop.once && strikes(faults.duplicate / hop.hops, "duplicate")) after({}, delay(), arrive);
     if (!hop.once && strikes(faults.replay_late / hop.hops, "replay_late")) after({}, pick(replay_least, replay_most), arrive);
-    after({}, delay(), arrive);
+    after({}, delay(), std::move(arrive));
 }
 
 bool World::answer(const std::string& process, std::uint64_t id, const Result<Letter>& outcome) {

@@ -128,7 +128,7 @@ public:
         post(std::move(letter));
     }
     /// Takes a message one hop, through everything that befalls the net; what arrives may arrive twice.
-    void travel(const Hop& hop, const std::function<void()>& arrive);
+    void travel(const Hop& hop, std::function<void()> arrive);
     /// The end of a request, if that process still waits for it; false when not.
     bool answer(const std::string& process, std::uint64_t id, const Result<Letter>& outcome);
     const std::set<std::string>& listeners_of(std::string_view event) const;
@@ -167,7 +167,7 @@ private:
     std::uint64_t last_id_ = 0;
     std::uint64_t last_strike_ = 0;
     Carrier* carrier_ = nullptr;
-    std::map<std::string, std::string> addresses_;         // of processes
+    std::unordered_map<std::string, std::string> addresses_;           // of processes that are named otherwise; looked up, never walked
     std::unordered_map<std::string, std::shared_ptr<Actor>> actors_;   // looked up, never walked
     std::map<std::string, std::set<std::string>, std::less<>> subscribers_;
     std::map<std::uint64_t, std::pair<std::string, OnReply>> waiting_;
