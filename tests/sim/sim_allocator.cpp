@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace berth::sim {
 
 namespace {
@@ -153,10 +155,24 @@ void SimAllocator::give(const allocator::Input& input) {
     waiting_.push_back([this, input] { give(input); });
 }
 
+// The real ledger is locked as long as its allocator lives, so nobody writes to it behind the back of one
+// that answers. Here another one may: then a client gets no answer of the past. Hosts do; terms fence those.
+bool SimAllocator::answers_of_the_past(const allocator::Decisions& out) const {
+    if (!out.facts.empty() || ledger_.head() == state_.view.position) return false;   // an append is fenced by itself
+    return std::any_of(out.replies.begin(), out.replies.end(), [&](const auto& reply) {
+        const auto asked = callers_.find(reply.caller);
+        return asked != callers_.end() && role_of(asked->second->from) == Role::client;
+    });
+}
+
 // append → replies → publish → commands. While a slow disk writes, the process does nothing else.
 void SimAllocator::give_now(const allocator::Input& input) {
     auto out = allocator::step(state_, input, world_.now_of(process_));
     if (dies()) return;
+    if (answers_of_the_past(out)) {
+        world_.mark("fenced by the ledger's lock");
+        return end();
+    }
     if (out.facts.empty() || !world_.strikes(world_.faults.disk_slow, "disk_slow")) {
         if (append(out.facts) && !dies()) leave(std::move(out));
         return;

@@ -38,6 +38,7 @@ private:
     void hear(const LetterPtr& heard);
     void give(const allocator::Input& input);
     void give_now(const allocator::Input& input);
+    bool answers_of_the_past(const allocator::Decisions& out) const;
     void leave(allocator::Decisions out);
     bool append(const std::vector<FactRecord>& facts);
     bool dies();
