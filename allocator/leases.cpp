@@ -179,8 +179,7 @@ void finish_stop(Turn& turn, const WorkspaceId& id, std::string why) {
         const auto& view = turn.state.view.claims.at(claim);
         if (view.tries >= turn.state.policy.tries_max) {
             end_claim(turn, claim, ClaimState::failed, ErrorKind::unavailable,
-                      fmt::format("its workspace failed to start {} times, the last time on {}; see `berth why {}`", view.tries,
-                                  workspace.host.value, id.value));
+                      fmt::format("its workspace failed to start {} times, the last time on {}", view.tries, workspace.host.value));
         }
     }
     serve_followers(turn, id);

@@ -148,7 +148,7 @@ TEST(Claims, AfterTooManyFailedStartsTheClaimFailsWithTheReason) {
     }
     ASSERT_TRUE(play.refusal_of(caller));
     EXPECT_EQ(play.refusal_of(caller)->kind, ErrorKind::unavailable);
-    EXPECT_THAT(play.refusal_of(caller)->text, ::testing::HasSubstr("failed to start 2 times"));
+    EXPECT_THAT(play.refusal_of(caller)->text, ::testing::HasSubstr("failed to start 2 times, the last time on h-1; see `berth why c-"));
 }
 
 TEST(Claims, AHostWithManyFailuresIsPassedOverForAWhile) {
