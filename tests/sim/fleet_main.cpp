@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
     plan.stay = Duration{stay_minutes * 60'000};
     plan.from = Duration{from_hour * 3'600'000};
     plan.span = minutes > 0 ? Duration{minutes * 60'000} : Duration{hours * 3'600'000};
-    // Waits and costs are the same with both (docs/simulation.md), and it takes half the time.
+    // Waits and costs are nearly the same with both (docs/simulation.md), and it takes half the time.
     constexpr std::uint32_t large = 5'000;
     if (period_s <= 0) period_s = plan.hosts < large ? 15 : 30;
     plan.period = Duration{period_s * 1'000};
