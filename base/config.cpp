@@ -10,6 +10,8 @@
 
 #include <toml++/toml.h>
 
+#include "base/nearest_word.hpp"
+
 namespace berth {
 
 namespace {
@@ -24,22 +26,6 @@ std::string env_name(std::string_view section, std::string_view key) {
         }
     }
     return name;
-}
-
-// The number of single-letter edits between two words: enough for "did you mean".
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const auto above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-            diagonal = above;
-        }
-    }
-    return row[b.size()];
 }
 
 std::string text_of(const toml::node& node) {
@@ -119,20 +105,10 @@ Result<void> Config::refuse_unknown(std::string_view section,
     const auto at = sections_.find(section);
     if (at == sections_.end()) return {};
     for (const auto& [key, setting] : at->second) {
-        std::string_view nearest;
-        std::size_t best = 1000;
-        bool found = false;
-        for (const auto word : known) {
-            found = found || word == key;
-            if (const auto edits = distance(key, word); edits < best) {
-                best = edits;
-                nearest = word;
-            }
-        }
-        if (!found) {
-            return fail(ErrorKind::invalid, "{}: unknown key '{}' in [{}]{}", setting.origin, key, section,
-                        best <= 3 ? fmt::format("; did you mean '{}'?", nearest) : std::string{});
-        }
+        if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+        const auto near = nearest_word(key, {known.begin(), known.end()});
+        return fail(ErrorKind::invalid, "{}: unknown key '{}' in [{}]{}", setting.origin, key, section,
+                    near ? fmt::format("; did you mean '{}'?", *near) : std::string{});
     }
     return {};
 }

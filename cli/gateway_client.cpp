@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/nearest_word.hpp"
 #include "cli/text.hpp"
 
 namespace berth::cli {

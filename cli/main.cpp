@@ -2,6 +2,7 @@
 // berth: the command line. The parts list: one add_ per command, then parse and run the chosen one.
 #include <fmt/format.h>
 
+#include "base/nearest_word.hpp"
 #include "cli/command.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/text.hpp"

@@ -59,21 +59,6 @@ bool is_control(char32_t point) {
            (point >= 0x2066 && point <= 0x2069) || point == 0x2028 || point == 0x2029;
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const auto above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-            diagonal = above;
-        }
-    }
-    return row[b.size()];
-}
-
 }  // namespace
 
 std::size_t display_width(std::string_view utf8) {
@@ -128,19 +113,6 @@ std::string ordinal(std::uint32_t n) {
     const bool teen = tens >= 11 && tens <= 13;
     const char* ending = teen ? "th" : n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
     return fmt::format("{}{}", n, ending);
-}
-
-std::optional<std::string> nearest_word(std::string_view word, const std::vector<std::string>& known) {
-    const std::size_t allowed = word.size() <= 3 ? 1 : word.size() <= 6 ? 2 : 3;
-    std::optional<std::string> nearest;
-    std::size_t best = allowed + 1;
-    for (const auto& candidate : known) {
-        if (const auto edits = distance(word, candidate); edits < best) {
-            best = edits;
-            nearest = candidate;
-        }
-    }
-    return nearest;
 }
 
 std::string shell_quoted(std::string_view word) {

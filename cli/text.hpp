@@ -27,9 +27,6 @@ std::string elapsed(Duration duration);
 /// "1st", "2nd", "3rd", "11th".
 std::string ordinal(std::uint32_t n);
 
-/// The known word that is at most two or three edits away.
-std::optional<std::string> nearest_word(std::string_view word, const std::vector<std::string>& known);
-
 /// Safe to paste into a shell: quoted when it has to be.
 std::string shell_quoted(std::string_view word);
 

@@ -127,14 +127,6 @@ void settle(Turn& turn, Asking& asking, const std::string& subject, const Result
     ++asking.tries;
 }
 
-const std::string& instance_of(const HostView& host) {
-    return host.instance.empty() ? host.host.value : host.instance;
-}
-
-bool is_life_of(const Instance& instance, const HostIncarnation& incarnation) {
-    return instance.incarnation.empty() || instance.incarnation == incarnation;
-}
-
 State make_state(Policy policy, Instant now) { return State{.policy = std::move(policy), .listening_since = now}; }
 
 Decisions step(State& state, Input input, Instant now) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "events/instances.hpp"
 #include "reaper/step.hpp"
 
 namespace berth::reaper {
@@ -45,10 +46,5 @@ void answer_host(Turn& turn, const HostId& id, const Result<Done>& outcome);
 // ---- orphans.cpp: instances that nobody knows
 void read_listing_for_orphans(Turn& turn, const ProviderSnapshot& snapshot);
 void answer_stray(Turn& turn, const StrayKey& key, const Result<Done>& outcome);
-
-/// The provider's name of a host's machine.
-const std::string& instance_of(const HostView& host);
-/// Does this listed instance bear this incarnation, as far as the provider can tell?
-bool is_life_of(const Instance& instance, const HostIncarnation& incarnation);
 
 }  // namespace berth::reaper

@@ -163,14 +163,6 @@ const PoolDefined* pool_of(const State& state, const PoolName& name) {
     return at == state.view.pools.end() ? nullptr : &at->second;
 }
 
-const std::string& instance_of(const HostView& host) {
-    return host.instance.empty() ? host.host.value : host.instance;
-}
-
-bool is_life_of(const Instance& instance, const HostIncarnation& incarnation) {
-    return instance.incarnation.empty() || instance.incarnation == incarnation;
-}
-
 State make_state(Policy policy, Rng rng) { return State{.policy = std::move(policy), .rng = rng}; }
 
 Decisions step(State& state, Input input, Instant now) {

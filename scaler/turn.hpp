@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "events/instances.hpp"
 #include "scaler/deficit.hpp"
 #include "scaler/step.hpp"
 
@@ -42,8 +43,6 @@ void opened(Trying& trying);
 void closed(const Policy& policy, Trying& trying, Instant now);
 bool may_call(const State& state);
 const PoolDefined* pool_of(const State& state, const PoolName& name);
-const std::string& instance_of(const HostView& host);
-bool is_life_of(const Instance& instance, const HostIncarnation& incarnation);
 
 // ---- pools.cpp: what there is, what is missing
 void refresh_claim(Turn& turn, const ClaimId& id);

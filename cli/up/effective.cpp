@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/config.hpp"
+#include "base/nearest_word.hpp"
 #include "cli/text.hpp"
 #include "cli/up/known_settings.hpp"
 

@@ -64,13 +64,6 @@ TEST(Text, Ordinals) {
     EXPECT_EQ(ordinal(121), "121st");
 }
 
-TEST(Text, NearestWordForgivesATypo) {
-    const std::vector<std::string> known{"claim", "release", "list"};
-    EXPECT_EQ(nearest_word("clami", known), "claim");
-    EXPECT_EQ(nearest_word("relaese", known), "release");
-    EXPECT_EQ(nearest_word("xyzzy", known), std::nullopt);
-}
-
 TEST(Text, ShellQuotedIsSafeToPaste) {
     EXPECT_EQ(shell_quoted("web-shop"), "web-shop");
     EXPECT_EQ(shell_quoted(""), "''");
