@@ -5,7 +5,7 @@
 //   sim_tests --seed=N --trace       one seed, with every letter and fault
 //   sim_tests --seed=N --seeds=K     K seeds from N on; --seconds=S goes on for so long
 //   sim_tests --seed=N --shrink      the smallest form of that failure, as a line for seeds.txt
-//   sim_tests --scope=N              every order of very small worlds, up to N states each
+//   sim_tests --scope=K              every order of small worlds with K kinds of faults
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -49,7 +49,7 @@ struct Arguments {
     std::uint64_t seeds = 1;
     std::uint64_t seconds = 0;
     std::uint64_t shrink = 0;
-    std::uint64_t scope = 0;
+    std::optional<std::uint32_t> scope;
     bool trace = false;
     bool twice = false;
     bool hashes = false;
@@ -140,26 +140,22 @@ bool all_reached(const Totals& totals, const std::string& path) {
     return all;
 }
 
-bool run_scope(std::uint64_t states) {
+bool run_scope(std::uint32_t kinds) {
     std::uint64_t all = 0;
     bool good = true;
-    const auto visit = [&](const char* name, ScopeLimits limits) {
-        limits.states_max = states;
-        const auto outcome = explore(limits);
+    for (const auto& limits : scope_worlds(kinds)) {
+        const auto begin = std::chrono::steady_clock::now();
+        const auto progress = [](std::uint64_t states) {
+            if (isatty(STDERR_FILENO) == 1) std::cerr << fmt::format("  {} states so far\r", states);
+        };
+        const auto outcome = explore(limits, progress);
+        const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         all += outcome.states;
         good = good && outcome.broken.empty();
-        std::cout << fmt::format("{}: {} distinct states, {} steps, {}\n{}", name, outcome.states, outcome.steps,
-                                 outcome.complete ? "complete" : "cut off at its bound", outcome.broken.empty() ? "" : outcome.broken + "\n") << std::flush;
-    };
-    visit("1 host × 1 slot, 1 claim, release; drop", {.hosts = 1, .claims = 1, .duplicates = 0, .crashes = 0});
-    visit("1 host × 1 slot, 1 claim, release; crash", {.hosts = 1, .claims = 1, .drops = 0, .duplicates = 0});
-    visit("1 host × 1 slot, 2 claims, release; duplicate", {.hosts = 1, .drops = 0, .crashes = 0});
-    visit("1 host × 1 slot, 2 claims, release; drop, duplicate, crash", {.hosts = 1});
-    visit("2 hosts × 1 slot, 2 claims, release; drop, crash", {.duplicates = 0});
-    visit("1 host × 2 slots, 3 claims, release; duplicate, crash", {.hosts = 1, .slots = 2, .claims = 3, .drops = 0});
-    visit("2 hosts × 1 slot, 1 claim, release, a machine ends; drop, duplicate", {.claims = 1, .crashes = 0, .ends = 1});
-    visit("2 hosts × 1 slot, 2 claims, release, a drain; drop", {.duplicates = 0, .crashes = 0, .drains = 1});
-    visit("2 hosts × 2 slots, 2 claims, release, a drain, a machine ends; all", {.slots = 2, .ends = 1, .drains = 1});
+        std::cout << fmt::format("{}: {} distinct states ({} of single actors, {} packets), {} steps, {} results; {:.1f} s, {}\n{}", describe(limits),
+                                 outcome.states, outcome.actors, outcome.packets, outcome.steps, outcome.results.size(), seconds,
+                                 outcome.complete ? "complete" : "NOT complete", outcome.broken.empty() ? "" : "broken: " + outcome.broken + "\n") << std::flush;
+    }
     std::cout << fmt::format("{} distinct states in all\n", all);
     return good;
 }
@@ -177,7 +173,7 @@ int main(int argc, char** argv) {
     app.add_option("--file", arguments.file, "recipes to run before all others, one a line");
     app.add_option("--sometimes", arguments.sometimes, "a file of marks, each of which some seed must reach");
     app.add_option("--shrink", arguments.shrink, "make a failure small, in up to so many runs")->expected(0, 1)->default_str("400");
-    app.add_option("--scope", arguments.scope, "visit every order of very small worlds, up to so many states each");
+    app.add_option("--scope", arguments.scope, "visit every order of small worlds in which so many kinds of faults strike once each")->check(CLI::Range(0, 6));
     app.add_option("--history", arguments.history, "write there what the clients of the last run saw, for check_history");
     app.add_flag("--trace", arguments.trace, "print every letter and fault");
     app.add_flag("--twice", arguments.twice, "run each seed twice and compare");
@@ -185,7 +181,7 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     std::signal(SIGABRT, print_reproduce);
 
-    if (arguments.scope > 0) return run_scope(arguments.scope) ? 0 : 1;
+    if (arguments.scope) return run_scope(*arguments.scope) ? 0 : 1;
     const auto begin = std::chrono::steady_clock::now();
     const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
     Totals totals;

@@ -3,106 +3,120 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <unordered_set>
+#include <bit>
 
-#include "base/hash.hpp"
 #include "tests/sim/scope_world.hpp"
 
 namespace berth::sim {
 
-// ---- what must hold in every state
+namespace {
 
-std::string ScopeWorld::broken() const {
-    const auto& view = allocator_.view;
-    std::map<WorkspaceId, std::string> mounted;
-    for (const auto& [id, host] : hosts_) {
-        for (const auto& [name, container] : host.containers) {
-            if (container.workspace.empty()) continue;
-            const auto where = fmt::format("{} on {} slot {}", name.value, id.value, container.slot);
-            if (container.binds > 1) return "I2: " + where + " was bound twice";
-            const auto [other, fresh] = mounted.emplace(container.workspace, where);
-            if (!fresh) return fmt::format("I2: {} is mounted in {} and in {}", container.workspace.value, other->second, where);
-            const auto at = view.workspaces.find(container.workspace);
-            if (at == view.workspaces.end() || at->second.epoch < container.epoch) return "I5: no durable fact granted " + where;
-            const auto& workspace = at->second;
-            const bool holds = workspace.epoch == container.epoch && workspace.leased && workspace.host == id && workspace.slot == container.slot;
-            if (!holds) return fmt::format("I10: {} runs {} at epoch {}, whose slot was freed", where, container.workspace.value, container.epoch.value);
+/// Fingerprints seen so far; open addressing, since there may be hundreds of millions.
+class SeenSet {
+public:
+    bool insert(std::uint64_t value) {
+        if (value == 0) value = 1;
+        if (4 * (size_ + 1) > 3 * slots_.size()) grow();
+        if (!place(value)) return false;
+        ++size_;
+        return true;
+    }
+    std::uint64_t size() const { return size_; }
+
+private:
+    bool place(std::uint64_t value) {
+        for (auto at = value & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+            if (slots_[at] == value) return false;
+            if (slots_[at] != 0) continue;
+            slots_[at] = value;
+            return true;
         }
     }
-    std::set<std::pair<HostId, std::uint32_t>> held;
-    for (const auto& [id, workspace] : view.workspaces) {
-        if (workspace.leased && !held.insert({workspace.host, workspace.slot}).second) return "I1: a slot has two leases";
-    }
-    for (const auto& [id, host] : view.hosts) {
-        if (host.admission == Admission::draining && !host.idle()) return "I13: " + id.value + " is drained and holds a lease";
-    }
-    return {};
-}
-
-std::uint64_t ScopeWorld::fingerprint() const {
-    std::string text = encode(allocator_.view);
-    const auto add = [&](const auto&... parts) { ((text += fmt::format("{}|", parts)), ...); };
-    for (const auto& [id, pending] : allocator_.commands) add(id, to_string(pending.kind), pending.workspace.value, pending.epoch.value);
-    for (const auto& [workspace, command] : allocator_.driving) add(workspace.value, command);
-    for (const auto& [at, workspace] : allocator_.due) add(at.time_since_epoch().count(), workspace.value);
-    for (const auto& [id, seen] : allocator_.seen) add(id.value, hash_of(encode(seen.beat)));
-    for (const auto& [id, host] : hosts_) {
-        add(id.value, host.life, host.alive, host.state.term.value, host.state.sealed, host.state.beats);
-        for (const auto& slot : host.state.slots) {
-            const auto& record = slot.record;
-            add(to_string(record.phase), record.epoch.value, record.workspace.value, record.container.value, to_string(slot.work), to_string(slot.use),
-                to_string(slot.order), slot.accepted_beat, slot.bind_callers.size(), slot.stop_callers.size(), slot.restarts);
+    void grow() {
+        auto old = std::exchange(slots_, std::vector<std::uint64_t>(slots_.size() * 2));
+        for (const auto value : old) {
+            if (value != 0) place(value);
         }
-        for (const auto& [number, record] : host.kv.slots) add(number, to_string(record.phase), record.epoch.value, record.workspace.value);
-        for (const auto& [name, container] : host.containers) add(name.value, container.workspace.value, container.epoch.value);
-        for (const auto& [caller, command] : host.callers) add(caller, command);
     }
-    std::vector<std::string> names;
-    for (const auto& flying : net_) names.push_back(flying.name + (flying.may_be_lost ? "" : "!"));
-    std::sort(names.begin(), names.end());
-    for (const auto& name : names) add(name);
-    add(limits_.drops, limits_.duplicates, limits_.crashes, limits_.ends, limits_.drains, waits_, now_.time_since_epoch().count(), released_);
-    return hash_of(text);
+    std::vector<std::uint64_t> slots_ = std::vector<std::uint64_t>(1 << 16);
+    std::uint64_t size_ = 0;
+};
+
+}  // namespace
+
+std::string describe(const ScopeLimits& limits) {
+    const auto many = [](std::uint32_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); };
+    auto text = fmt::format("{} × {}, {} of {}, a release", many(limits.hosts, "host"), many(limits.slots, "slot"), many(limits.claims, "claim"),
+                            many(std::min(limits.users, limits.claims), "user"));
+    if (limits.in_order) text += ", connections in order";
+    const std::pair<const char*, std::uint32_t> faults[] = {{"drop", limits.drops}, {"duplicate", limits.duplicates}, {"crash", limits.crashes},
+                                                            {"machine's end", limits.ends}, {"drain", limits.drains}, {"expiry", limits.expiries}};
+    for (const auto& [name, count] : faults) {
+        if (count > 0) text += ", " + (count == 1 ? name : many(count, name));
+    }
+    return text;
 }
 
-// ---- all of it
+std::vector<ScopeLimits> scope_worlds(std::uint32_t kinds) {
+    constexpr std::uint32_t ScopeLimits::*faults[] = {&ScopeLimits::drops,  &ScopeLimits::duplicates, &ScopeLimits::crashes,
+                                                      &ScopeLimits::drains, &ScopeLimits::expiries,   &ScopeLimits::ends};
+    std::vector<ScopeLimits> worlds;
+    for (std::uint32_t chosen = 0; chosen < 1U << std::size(faults); ++chosen) {
+        if (static_cast<std::uint32_t>(std::popcount(chosen)) != kinds) continue;
+        ScopeLimits limits;
+        for (std::size_t fault = 0; fault < std::size(faults); ++fault) limits.*faults[fault] = chosen >> fault & 1;
+        limits.in_order = kinds > 1 || limits.crashes > 0 || limits.expiries > 0;
+        for (limits.users = 1; limits.users <= 2; ++limits.users) worlds.push_back(limits);
+    }
+    return worlds;
+}
 
-ScopeOutcome explore(const ScopeLimits& limits) {
-    ScopeOutcome outcome;
+ScopeOutcome explore(const ScopeLimits& limits, const std::function<void(std::uint64_t)>& progress) {
+    constexpr std::uint64_t progress_every = 1 << 20;
     struct Open {
-        ScopeWorld world;
-        std::vector<ScopeWorld::Choice> choices;
-        std::size_t next = 0;
-        std::string name;
+        ScopeState state;
+        std::vector<ScopeChoice> choices;
+        std::size_t next = 0;             // the one before it is under way
     };
-    std::unordered_set<std::uint64_t> seen;
+    ScopeWorld world(limits);
+    ScopeOutcome outcome;
+    SeenSet seen;
+    std::vector<std::uint64_t> recent(1 << 22);   // most steps lead back to a state that was there just now
     std::vector<Open> path;
-    const auto enter = [&](ScopeWorld world, std::string name) {
-        if (!seen.insert(world.fingerprint()).second) return;
-        auto choices = world.choices();
-        if (choices.empty()) ++outcome.ends;
-        const auto rule = world.broken();
-        path.push_back({std::move(world), std::move(choices), 0, std::move(name)});
-        if (rule.empty()) return;
-        outcome.broken = rule;
-        for (const auto& step : path) outcome.broken += "\n    " + step.name;
+    std::size_t depth = 0;                // entries of `path` in use; the others keep their memory
+    const auto enter = [&](const ScopeState& state) {
+        const auto identity = world.identity(state);
+        if (std::exchange(recent[identity % recent.size()], identity) == identity) return;
+        if (!seen.insert(limits.literal ? identity : world.fingerprint(state))) return;
+        if (progress && seen.size() % progress_every == 0) progress(seen.size());
+        if (depth == path.size()) path.emplace_back();
+        auto& open = path[depth++];
+        open.state = state;
+        open.next = 0;
+        world.choices(state, open.choices);
+        outcome.broken = world.broken(state);
+        if (state.net.size() > 0) return;
+        ++outcome.quiet;
+        outcome.results.insert(world.result(state));
+        if (outcome.broken.empty()) outcome.broken = world.unsettled(state);
     };
-    enter(ScopeWorld{limits}, "the beginning");
-    while (!path.empty() && outcome.broken.empty() && seen.size() < limits.states_max) {
-        auto& here = path.back();
+    enter(world.beginning());
+    while (depth > 0 && outcome.broken.empty() && seen.size() < limits.states_max) {
+        auto& here = path[depth - 1];
         if (here.next == here.choices.size()) {
-            path.pop_back();
+            --depth;
             continue;
         }
-        const auto& choice = here.choices[here.next++];
-        auto world = here.world;
-        world.take(choice);
         ++outcome.steps;
-        enter(std::move(world), choice.name);
+        enter(world.take(here.state, here.choices[here.next++]));
+    }
+    for (std::size_t step = 0; !outcome.broken.empty() && step + 1 < depth; ++step) {
+        outcome.broken += "\n    " + world.name_of(path[step].state, path[step].choices[path[step].next - 1]);
     }
     outcome.states = seen.size();
-    outcome.complete = path.empty() && outcome.broken.empty();
+    outcome.actors = world.actors();
+    outcome.packets = world.packets();
+    outcome.complete = depth == 0 && outcome.broken.empty();
     return outcome;
 }
 

@@ -1,45 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
-// A world so small that all of it can be visited: the real allocator, real hosts, two claims, a
-// release, and a net in which every letter may be delivered next, twice or never, while allocator and
-// hosts may die between any two steps. Chance has no part in it: every order is tried, and a state
-// seen before is not tried again.
+// A world so small that all of it can be visited: the real allocator, real hosts, a few claims, a
+// release, and a net in which every packet may be delivered next, twice or never, while allocator and
+// hosts may die at any point, also between what they keep and what they tell. Chance has no part in
+// it: every order is tried, and a state seen before is not tried again.
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <memory>
+#include <functional>
 #include <set>
 #include <string>
-#include <variant>
 #include <vector>
-
-#include "allocator/step.hpp"
-#include "hostagent/step.hpp"
-#include "tests/sim/sim_host.hpp"
-#include "tests/sim/sim_ledger.hpp"
 
 namespace berth::sim {
 
+/// What there is, and how often each fault may strike.
 struct ScopeLimits {
-    std::uint32_t hosts = 2;
-    std::uint32_t slots = 1;
+    std::uint32_t hosts = 2;              // up to scope_hosts_max
+    std::uint32_t slots = 2;
     std::uint32_t claims = 2;
-    std::uint32_t drops = 1;
-    std::uint32_t duplicates = 1;
-    std::uint32_t crashes = 1;            // of the allocator or a host
+    std::uint32_t users = 2;              // who claim in turn; claims of one user are for one workspace
+    std::uint32_t drops = 0;
+    std::uint32_t duplicates = 0;
+    std::uint32_t crashes = 0;            // of the allocator or a host
     std::uint32_t ends = 0;               // machines that end, and are said to have ended
     std::uint32_t drains = 0;
-    std::uint64_t states_max = 1'000'000;
+    std::uint32_t expiries = 0;           // moments in which all leases granted so far run out
+    bool in_order = false;                // each connection keeps its order; else every packet may overtake every other
+    std::uint32_t waits = 100;            // times that pass, when nothing is in flight; alike ones are one state
+    bool literal = false;                 // count states as different that nothing can tell apart: to test that
+    std::uint64_t states_max = 800'000'000;  // 8 bytes each, and more while their table grows
 };
+std::string describe(const ScopeLimits& limits);
+
+/// 2 hosts × 2 slots, 2 claims of two users and of one, a release, and each choice of so many kinds of
+/// faults (0 to 6), each of which strikes once. Two and more strike on connections that keep their order, and so do crash and
+/// expiry: else there would be too many states.
+std::vector<ScopeLimits> scope_worlds(std::uint32_t kinds);
 
 struct ScopeOutcome {
     std::uint64_t states = 0;             // distinct
     std::uint64_t steps = 0;
-    std::uint64_t ends = 0;               // states in which nothing is left to happen
+    std::uint64_t quiet = 0;              // states with nothing in flight
+    std::uint64_t actors = 0;             // distinct states of one process
+    std::uint64_t packets = 0;            // distinct
     bool complete = false;                // all was visited within states_max
     std::string broken;                   // the first rule that was, with the steps that led there
+    std::set<std::string> results;        // what it came to, in states with nothing in flight
 };
 
-ScopeOutcome explore(const ScopeLimits& limits);
+/// `progress` hears the number of states now and then.
+ScopeOutcome explore(const ScopeLimits& limits, const std::function<void(std::uint64_t)>& progress = {});
 
 }  // namespace berth::sim

@@ -5,276 +5,412 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "base/hash.hpp"
 
 namespace berth::sim {
 
 namespace {
 
-constexpr Duration wait_step{2'500};      // above every retry
-constexpr std::uint32_t waits_max = 3;
-constexpr allocator::CallerId beats_of_life = 1'000;
-
-allocator::Policy allocator_policy() {
-    allocator::Policy policy;
-    policy.command_retry = Duration{2'000};
-    policy.claim_wait = Duration{600'000};
-    return policy;
+std::uint64_t mix(std::uint64_t value) {  // splitmix64
+    value += 0x9e37'79b9'7f4a'7c15ULL;
+    value = (value ^ (value >> 30)) * 0xbf58'476d'1ce4'e5b9ULL;
+    value = (value ^ (value >> 27)) * 0x94d0'49bb'1331'11ebULL;
+    return value ^ (value >> 31);
 }
-hostagent::Policy host_policy() {
-    hostagent::Policy policy;
-    policy.inventory_every = Duration{86'400'000};
-    return policy;
-}
-std::uint32_t number_of(const HostId& id) { return static_cast<std::uint32_t>(id.value.back() - '0'); }
-
-template <class T>
-std::string hash_text(const T& value) {
-    return to_hex(hash_of(encode(value))).substr(0, 12);
-}
+HostRef ref_of(std::uint32_t number) { return {{fmt::format("h-{}", number)}, {"i1"}}; }
+std::uint64_t pair_of(std::uint64_t kind, std::uint64_t one, std::uint64_t other) { return kind << 60 | one << 30 | other; }
 
 }  // namespace
 
-ScopeWorld::ScopeWorld(const ScopeLimits& limits) : limits_(limits), allocator_(allocator::make_state(allocator_policy(), {})) {
-    begin_allocator();
-    give(allocator::PoolConfigured{{.pool = {"default"}, .slots_per_host = limits.slots, .standbys = 0}});
+template <class T>
+std::uint32_t Gallery<T>::number_of(T what) {
+    auto sketch = sketch_of(what);
+    Likeness like{.pattern = hash_of(sketch.form), .anchors = std::move(sketch.anchors)};
+    for (const auto& mark : sketch.marks) (is_ranked(mark.scale) ? like.ranked : like.others).push_back(mark);
+    const auto occurring = like.ranked;
+    std::sort(like.ranked.begin(), like.ranked.end());
+    like.ranked.erase(std::unique(like.ranked.begin(), like.ranked.end()), like.ranked.end());
+    for (const auto& mark : occurring) {
+        like.pattern = mix(like.pattern ^ static_cast<std::uint64_t>(std::lower_bound(like.ranked.begin(), like.ranked.end(), mark) - like.ranked.begin()));
+    }
+    auto key = like.pattern;
+    for (const auto* marks : {&like.ranked, &like.others, &like.anchors}) {
+        for (const auto& mark : *marks) key = mix(key ^ mix(mark.value) ^ mark.index());
+    }
+    for (const auto counter : sketch.counters) key = mix(key ^ counter);
+    const auto [at, fresh] = numbers_.emplace(key, static_cast<std::uint32_t>(items_.size()));
+    if (fresh) items_.push_back({std::move(what), std::move(like)});
+    return at->second;
+}
+
+void ScopeNet::add(PacketNumber packet, std::uint8_t line) {
+    check(size_ < size_max, "more packets in flight than this world has room for");
+    std::size_t at = size_;
+    const auto before = [&](std::size_t index) { return lines_[index] > line || (line == 0 && lines_[index] == 0 && packets_[index] > packet); };
+    for (; at > 0 && before(at - 1); --at) {
+        packets_[at] = packets_[at - 1];
+        lines_[at] = lines_[at - 1];
+    }
+    packets_[at] = packet;
+    lines_[at] = line;
+    ++size_;
+}
+
+PacketNumber ScopeNet::remove(std::size_t index) {
+    const auto packet = packets_[index];
+    std::copy(packets_.begin() + index + 1, packets_.begin() + size_, packets_.begin() + index);
+    std::copy(lines_.begin() + index + 1, lines_.begin() + size_, lines_.begin() + index);
+    --size_;
+    return packet;
+}
+
+ScopeWorld::ScopeWorld(const ScopeLimits& limits) : limits_(limits) {
+    check(limits.hosts <= scope_hosts_max, "more hosts than this world has room for");
+    check(limits.waits * scope_wait < scope_lease, "no lease runs out by waiting");
+    ScopeState state;
+    state.allocator = allocators_.number_of(make_allocator(limits.hosts, limits.slots));
     for (std::uint32_t number = 1; number <= limits.hosts; ++number) {
-        const HostId id{fmt::format("h-{}", number)};
-        give(allocator::Asked<RegisterRequest>{{}, Role::host, id.value, "m", {.host = id, .incarnation = {"i1"}, .pool = {"default"},
-                                                                               .instance = id.value, .slots = limits.slots}});
-        begin_host(id);
+        state.hosts[number - 1] = hosts_.number_of(make_host(number, limits.slots));
+        befall(state, number, Happening::begins);
     }
-    while (!net_.empty()) take(Choice{"", Choice::Kind::deliver, 0});
-    waits_ = 0;
+    while (state.net.size() > 0) state = take(state, {ScopeChoice::Kind::deliver, 0});
+    const auto small = [](std::uint32_t count) { return static_cast<std::uint8_t>(count); };
+    state.drops = small(limits.drops);
+    state.duplicates = small(limits.duplicates);
+    state.crashes = small(limits.crashes);
+    state.ends = small(limits.ends);
+    state.drains = small(limits.drains);
+    state.expiries = small(limits.expiries);
     for (std::uint32_t claim = 1; claim <= limits.claims; ++claim) {
-        const auto user = fmt::format("u-{}", (claim - 1) % 2 + 1);
-        ClaimRequest request{.key = {fmt::format("k{}", claim)}, .user = {user}, .project = {"p"}, .wait_ms = Duration{600'000}};
-        send(ToAllocator{allocator::Asked<ClaimRequest>{{}, Role::client, user, "m", request}}, fmt::format("claim k{}", claim));
+        const auto user = fmt::format("u-{}", (claim - 1) % limits.users + 1);
+        ClaimRequest request{.key = {fmt::format("k{}", claim)}, .user = {user}, .project = {"p"}};
+        tell(state, "claim " + request.key.value, allocator::Asked<ClaimRequest>{{}, Role::client, user, "m", request});
     }
+    beginning_ = state;
 }
 
 // ---- what may happen next
 
-std::vector<ScopeWorld::Choice> ScopeWorld::choices() const {
-    std::vector<Choice> all;
-    std::set<std::string> seen;           // alike packets lead to alike worlds
-    for (std::size_t index = 0; index < net_.size(); ++index) {
-        const auto& [packet, name, may_be_lost] = net_[index];
-        if (!seen.insert(name).second) continue;
-        all.push_back({"deliver " + name, Choice::Kind::deliver, index});
-        if (!may_be_lost) continue;
-        if (limits_.drops > 0) all.push_back({"drop " + name, Choice::Kind::drop, index});
-        if (limits_.duplicates > 0) all.push_back({"duplicate " + name, Choice::Kind::duplicate, index});
+void ScopeWorld::choices(const ScopeState& state, std::vector<ScopeChoice>& all) {
+    using Kind = ScopeChoice::Kind;
+    all.clear();
+    for (std::uint8_t index = 0; index < state.net.size(); ++index) {
+        const bool alike = index > 0 && state.net[index] == state.net[index - 1];   // which leads to an alike world
+        if (alike || !state.net.may_come(index)) continue;
+        all.push_back({Kind::deliver, index});
+        const auto& packet = packets_.at(state.net[index]);
+        const auto to = sim::host_of(packet);
+        if (state.crashes > 0 && (to == 0 || host(state, to).alive) && outcome(state, to, state.net[index], Death::none).durable) {
+            all.push_back({Kind::deliver_and_die, index});
+        }
+        if (!may_be_lost(packet)) continue;
+        if (state.drops > 0) all.push_back({Kind::drop, index});
+        if (state.duplicates > 0) all.push_back({Kind::duplicate, index});
     }
-    if (limits_.crashes > 0) all.push_back({"crash the allocator", Choice::Kind::crash_allocator});
-    for (const auto& [id, host] : hosts_) {
-        if (!host.alive) continue;
-        if (limits_.crashes > 0) all.push_back({"crash " + id.value, Choice::Kind::crash_host, 0, id});
-        if (limits_.ends > 0) all.push_back({"end " + id.value, Choice::Kind::end_host, 0, id});
-        if (limits_.drains > 0) all.push_back({"drain " + id.value, Choice::Kind::drain, 0, id});
+    for (std::uint8_t number = 0; number <= limits_.hosts; ++number) {
+        if (number > 0 && !host(state, number).alive) continue;
+        if (state.crashes > 0) all.push_back({Kind::crash, number});
+        if (number > 0 && state.ends > 0) all.push_back({Kind::end_host, number});
+        if (number > 0 && state.drains > 0) all.push_back({Kind::drain, number});
     }
-    if (net_.empty() && waits_ < waits_max) all.push_back({"wait", Choice::Kind::wait});
-    return all;
+    const auto& workspaces = allocators_.at(state.allocator).state.view.workspaces;
+    const bool leases = std::any_of(workspaces.begin(), workspaces.end(), [](const auto& entry) { return entry.second.leased; });
+    if (state.expiries > 0 && leases) all.push_back({Kind::expire});
+    if (state.net.size() == 0 && state.waits < limits_.waits) all.push_back({Kind::wait});
 }
 
-void ScopeWorld::take(const Choice& choice) {
-    using Kind = Choice::Kind;
-    const auto pull = [&] {
-        auto packet = std::move(net_[choice.index].packet);
-        net_.erase(net_.begin() + static_cast<std::ptrdiff_t>(choice.index));
-        return packet;
-    };
+ScopeState ScopeWorld::take(const ScopeState& before, const ScopeChoice& choice) {
+    using Kind = ScopeChoice::Kind;
+    auto state = before;
     switch (choice.kind) {
-        case Kind::deliver: return deliver(pull());
+        case Kind::deliver:
+        case Kind::deliver_and_die: {
+            const auto packet = state.net.remove(choice.index);
+            const auto to = sim::host_of(packets_.at(packet));
+            if (to > 0 && !host(state, to).alive) {
+                lose(state, packet);
+            } else if (choice.kind == Kind::deliver) {
+                step(state, to, packet);
+            } else {
+                --state.crashes;
+                if (to > 0) {
+                    forget_callers(state, to);
+                    forget_orders(state, to);
+                    lose(state, packet);
+                }
+                step(state, to, packet, Death::before_telling);
+                if (to == 0) begin_allocator(state);
+            }
+            break;
+        }
         case Kind::drop:
-            --limits_.drops;
-            return lose(pull());
+            --state.drops;
+            lose(state, state.net.remove(choice.index));
+            break;
         case Kind::duplicate: {
-            --limits_.duplicates;
-            auto copy = net_[choice.index];
-            // The answer to the second copy of a command is heard by nobody.
-            if (auto* command = std::get_if<ToHost>(&copy.packet)) command->command = 0;
-            copy.may_be_lost = false;
-            net_.push_back(copy);
-            return;
+            --state.duplicates;
+            auto copy = packets_.at(state.net[choice.index]);
+            copy.twin = true;
+            if (auto* command = std::get_if<ToHost>(&copy.what)) command->command = 0;   // the second answer is heard by nobody
+            send(state, packets_.number_of(std::move(copy)));
+            break;
         }
-        case Kind::crash_allocator:
-            --limits_.crashes;
-            std::erase_if(net_, [](const Flying& flying) {
-                const auto* to = std::get_if<ToAllocator>(&flying.packet);
-                return to && std::holds_alternative<allocator::CommandAnswered>(to->input);
-            });
-            for (auto& flying : net_) {
-                if (auto* command = std::get_if<ToHost>(&flying.packet)) command->command = 0;
+        case Kind::crash:
+            --state.crashes;
+            if (choice.index > 0) {
+                forget_callers(state, choice.index);
+                forget_orders(state, choice.index);
             }
-            for (auto& [id, host] : hosts_) host.callers.clear();
-            return begin_allocator();
-        case Kind::crash_host:
-            --limits_.crashes;
-            return begin_host(choice.host);
-        case Kind::end_host: {
-            --limits_.ends;
-            auto& host = hosts_.at(choice.host);
-            host.alive = false;
-            host.containers.clear();
-            for (const auto& [caller, command] : host.callers) lose(ToHost{choice.host, command, {}});
-            host.callers.clear();
-            return send(ToAllocator{allocator::Asked<GoneRequest>{{}, Role::reaper, "reaper", "m", {{choice.host, {"i1"}}, "listed as terminated"}}},
-                        "gone " + choice.host.value, false);
-        }
+            befall(state, choice.index, Happening::begins);
+            if (choice.index == 0) begin_allocator(state);
+            break;
+        case Kind::end_host:
+            --state.ends;
+            forget_callers(state, choice.index);
+            forget_orders(state, choice.index);
+            befall(state, choice.index, Happening::ends);
+            tell_gone(state, choice.index);
+            break;
         case Kind::drain:
-            --limits_.drains;
-            return send(ToAllocator{allocator::Asked<DrainRequest>{{}, Role::scaler, "scaler", "m", {{choice.host, {"i1"}}, "surplus"}}},
-                        "drain " + choice.host.value, false);
+            --state.drains;
+            tell(state, fmt::format("drain h-{}", choice.index), allocator::Asked<DrainRequest>{{}, Role::scaler, "scaler", "m", {ref_of(choice.index), "surplus"}});
+            break;
+        case Kind::expire:
+            --state.expiries;
+            ++state.expired;
+            befall(state, 0, Happening::ticks);
+            break;
         case Kind::wait:
-            ++waits_;
-            now_ += wait_step;
-            give(allocator::Tick{});
-            for (const auto& [id, host] : hosts_) {
-                if (!host.alive) continue;
-                give(id, hostagent::Tick{});
-                beat(id);
+            ++state.waits;
+            befall(state, 0, Happening::ticks);
+            for (std::uint32_t number = 1; number <= limits_.hosts; ++number) {
+                if (host(state, number).alive) befall(state, number, Happening::ticks);
+                else tell_gone(state, number);            // as long as the provider lists it so
             }
-            return;
+            break;
+    }
+    return state;
+}
+
+// ---- how it does
+
+const ScopeWorld::Remembered& ScopeWorld::outcome(const ScopeState& state, std::uint32_t actor, PacketNumber packet, Death death) {
+    const auto who = actor == 0 ? state.allocator : state.hosts[actor - 1];
+    check(who < (1U << 26) && packet < (1U << 26) && state.expired < 4, "the small world is not small any more");
+    const std::uint64_t clock = state.waits * 4U + state.expired;
+    const auto key = (((std::uint64_t{who} << 26 | packet) << 10 | clock) << 1 | (actor == 0 ? 1U : 0U)) << 1 | (death == Death::none ? 0U : 1U);
+    if (const auto known = remembered_.find(key); known != remembered_.end()) return known->second;
+    Remembered result;
+    const auto number = [&](auto& gallery) {
+        auto acting = gallery.at(who);
+        auto done = act(acting, packets_.at(packet), state.now(), death);
+        result.durable = done.durable;
+        result.after = gallery.number_of(std::move(acting));
+        for (auto& sent : done.sent) result.sent.push_back(packets_.number_of(std::move(sent)));
+    };
+    if (actor == 0) number(allocators_);
+    else number(hosts_);
+    return remembered_.emplace(key, std::move(result)).first->second;
+}
+
+void ScopeWorld::step(ScopeState& state, std::uint32_t actor, PacketNumber packet, Death death) {
+    const auto& result = outcome(state, actor, packet, death);
+    (actor == 0 ? state.allocator : state.hosts[actor - 1]) = result.after;
+    for (const auto sent : result.sent) send(state, sent);
+}
+
+void ScopeWorld::befall(ScopeState& state, std::uint32_t actor, Happening what) { step(state, actor, packets_.number_of({Befalls{actor, what}})); }
+
+void ScopeWorld::tell(ScopeState& state, std::string name, allocator::Input input) { send(state, packets_.number_of({ToAllocator{std::move(name), std::move(input)}})); }
+
+void ScopeWorld::tell_gone(ScopeState& state, std::uint32_t number) {
+    tell(state, fmt::format("gone h-{}", number), allocator::Asked<GoneRequest>{{}, Role::reaper, "reaper", "m", {ref_of(number), "listed as terminated"}});
+}
+
+/// Orders for a life of the agent that is over are heard by nobody.
+void ScopeWorld::forget_orders(ScopeState& state, std::uint32_t number) {
+    for (auto index = state.net.size(); index-- > 0;) {
+        const auto* orders = std::get_if<OrdersTo>(&packets_.at(state.net[index]).what);
+        if (orders != nullptr && orders->host == number) state.net.remove(index);
     }
 }
 
-// ---- the actors
+void ScopeWorld::send(ScopeState& state, PacketNumber number) {
+    const auto& packet = packets_.at(number);
+    const auto* beat = std::get_if<BeatOf>(&packet.what);
+    for (std::size_t index = 0; beat && !packet.twin && index < state.net.size(); ++index) {   // it overtakes the last one
+        const auto& other = packets_.at(state.net[index]);
+        const auto* older = std::get_if<BeatOf>(&other.what);
+        if (!older || other.twin || older->host != beat->host) continue;
+        state.net.remove(index);
+        break;
+    }
+    const auto* to = std::get_if<ToAllocator>(&packet.what);
+    const bool answers = to != nullptr && std::holds_alternative<allocator::CommandAnswered>(to->input);
+    if (answers && !allocators_.at(state.allocator).state.commands.contains(command_of(packet))) return;   // nobody waits for it
+    state.net.add(number, limits_.in_order ? line_of(packet) : std::uint8_t{0});
+}
 
-void ScopeWorld::begin_allocator() {
-    allocator_ = allocator::make_state(allocator_policy(), ledger_.replay());
-    give(allocator::Begin{"L", "scope"});
-    for (const auto& [id, host] : hosts_) {
-        if (host.alive) beat(id);
+/// A command or answer that is lost is a timeout for who asked.
+void ScopeWorld::lose(ScopeState& state, PacketNumber packet) {
+    const auto command = command_of(packets_.at(packet));
+    if (command != 0) send(state, packets_.number_of(no_answer(command)));
+}
+
+/// Whoever waits at this host's agent for an answer gets none.
+void ScopeWorld::forget_callers(ScopeState& state, std::uint32_t number) {
+    std::vector<hostagent::CallerId> waiting;
+    const auto& agent = host(state, number).state;
+    const auto gather = [&](const std::vector<hostagent::CallerId>& callers) { waiting.insert(waiting.end(), callers.begin(), callers.end()); };
+    for (const auto& slot : agent.slots) {
+        gather(slot.bind_callers);
+        gather(slot.stop_callers);
+    }
+    for (const auto& [workspace, callers] : agent.erasing) gather(callers);
+    for (const auto command : waiting) {
+        if (command != 0) send(state, packets_.number_of(no_answer(command)));
     }
 }
 
-void ScopeWorld::begin_host(const HostId& id) {
-    auto& host = hosts_[id];
-    ++host.life;
-    for (const auto& [caller, command] : host.callers) lose(ToHost{id, command, {}});
-    host.callers.clear();
-    std::erase_if(net_, [&](const Flying& flying) {
-        const auto* orders = std::get_if<OrdersTo>(&flying.packet);
-        return orders && orders->host == id;
-    });
-    host.state = hostagent::make_state(host_policy(), {.host = id, .incarnation = {"i1"}, .slots = limits_.slots, .homes = "/homes",
-                                                       .boot = fmt::format("b{}", host.life), .proxy_port = 9000});
-    hostagent::Recovered recovered{.term = host.kv.term, .sealed = host.kv.sealed, .position = host.kv.position_seen};
-    for (const auto& [slot, record] : host.kv.slots) recovered.records.push_back(record);
-    for (const auto& [workspace, route] : host.kv.routes) recovered.routes.push_back(route);
-    for (const auto& [container, what] : host.containers) recovered.found.push_back({.container = container, .slot = what.slot, .health = Health::running});
-    give(id, recovered);
-    beat(id);
-}
-
-void ScopeWorld::give(const allocator::Input& input) {
-    const auto out = allocator::step(allocator_, input, now_);
-    if (!out.facts.empty()) check(ledger_.append(Position{out.facts.front().position.value - 1}, out.facts).has_value(), "there is one writer");
-    for (const auto& fact : out.facts) release_when_granted(fact);
-    for (const auto& reply : out.replies) {
-        const auto* orders = reply.body ? std::get_if<HostOrders>(&*reply.body) : nullptr;
-        if (!orders) continue;
-        const HostId id{fmt::format("h-{}", reply.caller / (beats_of_life * beats_of_life))};
-        const auto life = reply.caller / beats_of_life % beats_of_life;
-        send(OrdersTo{id, life, reply.caller % beats_of_life, *orders}, fmt::format("orders {} {} {}", id.value, reply.caller, hash_text(*orders)));
-    }
-    for (const auto& command : out.commands) {
-        const auto name = std::visit([&](const auto& body) { return fmt::format("{} to {} {}", request_name<std::decay_t<decltype(body)>>, command.host.value, hash_text(body)); }, command.body);
-        send(ToHost{command.host, command.id, command.body}, name);
-    }
-}
-
-void ScopeWorld::release_when_granted(const FactRecord& fact) {
-    const auto* granted = std::get_if<ClaimGranted>(&fact.fact);
-    if (!granted || released_ || granted->key.value != "k1") return;
-    released_ = true;
-    send(ToAllocator{allocator::Asked<ReleaseRequest>{{}, Role::client, "u-1", "m", {.target = {.user = UserId{"u-1"}, .project = ProjectName{"p"}}}}}, "release", false);
-}
-
-void ScopeWorld::give(const HostId& id, const hostagent::Input& input) {
-    auto& host = hosts_.at(id);
-    const auto out = hostagent::step(host.state, input, now_);
-    for (const auto& what : out.persists) host.kv.put(what);
-    for (const auto& operation : out.operations) {
-        std::string about;
-        std::visit([&](const auto& order) {
-            if constexpr (requires { order.container; }) about = order.container.value;
-        }, operation);
-        send(EngineDoes{id, host.life, operation}, fmt::format("engine {} {} {} {}", id.value, host.life, operation.index(), about), false);
-    }
-    for (const auto& reply : out.replies) {
-        const auto to = host.callers.extract(reply.caller);
-        if (to.empty() || to.mapped() == 0) continue;
-        Result<allocator::HostAnswer> answer = fail(ErrorKind::internal, "none");
-        if (!reply.body) {
-            answer = fail(reply.body.error());
-        } else {
-            std::visit([&](const auto& body) {
-                if constexpr (std::is_constructible_v<allocator::HostAnswer, decltype(body)>) answer = allocator::HostAnswer{body};
-            }, *reply.body);
+/// After its begin: nobody answers its last life, and all hosts speak to it.
+void ScopeWorld::begin_allocator(ScopeState& state) {
+    const auto before = std::exchange(state.net, {});
+    for (std::size_t index = 0; index < before.size(); ++index) {
+        auto packet = packets_.at(before[index]);
+        const auto command = command_of(packet);
+        if (command == 0 || allocators_.at(state.allocator).state.commands.contains(command)) {
+            state.net.add(before[index], before.line(index));
+        } else if (auto* to = std::get_if<ToHost>(&packet.what)) {
+            to->command = 0;
+            state.net.add(packets_.number_of(std::move(packet)), before.line(index));
         }
-        send(ToAllocator{allocator::CommandAnswered{to.mapped(), answer}}, fmt::format("answer {} {}", to.mapped(), answer ? "good" : to_string(answer.error().kind)));
     }
-    if (out.beat) beat(id);
+    for (std::uint32_t number = 1; number <= limits_.hosts; ++number) {
+        if (host(state, number).alive) befall(state, number, Happening::beats);
+    }
 }
 
-// Newer heartbeats overtake those that still wait; a duplicate keeps an old one on its way.
-void ScopeWorld::beat(const HostId& id) {
-    auto& host = hosts_.at(id);
-    std::erase_if(net_, [&](const Flying& flying) { return flying.may_be_lost && flying.name.starts_with("beat " + id.value + " "); });
-    const auto heartbeat = hostagent::take_beat(host.state);
-    const auto caller = (number_of(id) * beats_of_life + host.life) * beats_of_life + host.state.beats;
-    send(ToAllocator{allocator::Asked<HostHeartbeat>{caller, Role::host, id.value, "m", heartbeat}}, fmt::format("beat {} {} {}", id.value, caller, hash_text(heartbeat)));
+// ---- who it is
+
+namespace {
+
+/// What the marks of one state are held against.
+class Scales {
+public:
+    explicit Scales(Instant now) : now_(now.time_since_epoch().count()) {}
+
+    void gather(const auto& likeness) {
+        for (const auto& mark : likeness.ranked) rank(scales_[mark.index()], mark.value);
+        for (const auto& mark : likeness.anchors) scales_[mark.index()].add(mark.value);
+    }
+    std::uint64_t place(const Mark& mark) const {
+        const auto& scale = scales_[mark.index()];
+        std::uint64_t slots = 0;
+        switch (mark.scale) {
+            case Scale::claim:
+            case Scale::workspace:
+            case Scale::term:
+            case Scale::container: return scale.below(mark.value);
+            case Scale::position: return scales_[Mark{Scale::term}.index()].below(mark.value);
+            case Scale::time: return static_cast<std::uint64_t>(std::clamp<std::int64_t>(static_cast<std::int64_t>(mark.value) - now_, 0, scope_wait.count() + 1));
+            case Scale::command:
+            case Scale::life: return std::find(scale.values.begin(), scale.values.begin() + scale.count, mark.value) - scale.values.begin();
+            case Scale::beat:
+            case Scale::change:
+                for (std::size_t slot = 0; slot < scale.count; ++slot) slots |= (scale.values[slot] <= mark.value ? 1ULL : 0ULL) << slot;
+                return slots;
+        }
+        return 0;
+    }
+
+private:
+    struct Values {
+        std::array<std::uint64_t, 24> values;
+        std::size_t count = 0;
+        void add(std::uint64_t value) {
+            check(count < values.size(), "more marks than this world has room for");
+            values[count++] = value;
+        }
+        std::uint64_t below(std::uint64_t value) const {
+            return static_cast<std::uint64_t>(std::lower_bound(values.begin(), values.begin() + count, value) - values.begin());
+        }
+    };
+    static void rank(Values& scale, std::uint64_t value) {
+        const auto at = scale.below(value);
+        if (at < scale.count && scale.values[at] == value) return;
+        scale.add(value);
+        std::rotate(scale.values.begin() + at, scale.values.begin() + scale.count - 1, scale.values.begin() + scale.count);
+    }
+
+    std::array<Values, scales * scope_hosts_max> scales_;
+    std::int64_t now_;
+};
+
+std::uint64_t left_in(const ScopeState& state) {
+    std::uint64_t left = 0;
+    for (const auto count : {state.drops, state.duplicates, state.crashes, state.ends, state.drains, state.expiries}) left = left << 4 | count;
+    return left;
 }
 
-void ScopeWorld::send(Packet packet, std::string name, bool may_be_lost) { net_.push_back({std::move(packet), std::move(name), may_be_lost}); }
+}  // namespace
 
-void ScopeWorld::deliver(const Packet& packet) {
-    if (const auto* to = std::get_if<ToAllocator>(&packet)) return give(to->input);
-    if (const auto* work = std::get_if<EngineDoes>(&packet)) return operate(work->host, *work);
-    if (const auto* orders = std::get_if<OrdersTo>(&packet)) {
-        auto& host = hosts_.at(orders->host);
-        if (host.alive && host.life == orders->life) give(orders->host, hostagent::OrdersHeard{orders->beat, orders->orders});
-        return;
+std::uint64_t ScopeWorld::fingerprint(const ScopeState& state) const {
+    Scales places(state.now());
+    const auto each = [&](const auto& visit) {
+        visit(allocators_, state.allocator);
+        for (std::uint32_t index = 0; index < limits_.hosts; ++index) visit(hosts_, state.hosts[index]);
+    };
+    each([&](const auto& gallery, std::uint32_t number) { places.gather(gallery.likeness(number)); });
+    for (std::size_t index = 0; index < state.net.size(); ++index) places.gather(packets_.likeness(state.net[index]));
+
+    const auto hash = [&](const auto& gallery, std::uint32_t number) {
+        const auto& like = gallery.likeness(number);
+        auto value = like.pattern;
+        for (const auto& mark : like.ranked) value = mix(value ^ places.place(mark));
+        for (const auto& mark : like.others) value = mix(value ^ places.place(mark));
+        return value;
+    };
+    std::uint64_t all = 0;
+    each([&](const auto& gallery, std::uint32_t number) { all = mix(all ^ hash(gallery, number)); });
+    std::uint64_t loose = 0;              // what is on no line counts in any order
+    for (std::size_t index = 0; index < state.net.size(); ++index) {
+        const auto value = hash(packets_, state.net[index]);
+        if (state.net.line(index) == 0) loose += value;
+        else all = mix(all ^ value) + state.net.line(index);
     }
-    const auto& command = std::get<ToHost>(packet);
-    auto& host = hosts_.at(command.host);
-    if (!host.alive) return lose(packet);
-    const auto caller = ++host.last_caller;
-    host.callers[caller] = command.command;
-    std::visit([&](const auto& body) { give(command.host, hostagent::Asked<std::decay_t<decltype(body)>>{caller, body}); }, command.body);
+    return mix(mix(all ^ mix(loose)) ^ left_in(state));
 }
 
-// Whoever waits for an answer learns that there is none.
-void ScopeWorld::lose(const Packet& packet) {
-    allocator::CommandId command = 0;
-    if (const auto* to = std::get_if<ToHost>(&packet)) command = to->command;
-    if (const auto* to = std::get_if<ToAllocator>(&packet)) {
-        if (const auto* answered = std::get_if<allocator::CommandAnswered>(&to->input)) command = answered->command;
-    }
-    if (command == 0) return;
-    send(ToAllocator{allocator::CommandAnswered{command, fail(ErrorKind::timeout, "no answer in time")}}, fmt::format("answer {} none", command), false);
+std::uint64_t ScopeWorld::identity(const ScopeState& state) const {
+    auto all = mix(left_in(state) ^ std::uint64_t{state.waits} << 32 ^ std::uint64_t{state.expired} << 40) ^ state.allocator;
+    for (const auto number : state.hosts) all = mix(all) ^ number;
+    for (std::size_t index = 0; index < state.net.size(); ++index) all = mix(all) ^ state.net[index];
+    return mix(all);
 }
 
-void ScopeWorld::operate(const HostId& id, const EngineDoes& work) {
-    auto& host = hosts_.at(id);
-    if (!host.alive) return;
-    std::optional<hostagent::Input> answer;
-    if (const auto* order = std::get_if<PrepareOrder>(&work.operation)) {
-        host.containers[order->container] = {.slot = order->slot};
-        answer = hostagent::Prepared{order->slot, order->container, {}};
-    } else if (const auto* bind = std::get_if<EngineBind>(&work.operation)) {
-        const auto at = host.containers.find(bind->container);
-        if (at != host.containers.end()) at->second = {at->second.slot, bind->workspace, bind->epoch, at->second.binds + 1};
-        answer = hostagent::Bound{bind->slot, bind->container, at == host.containers.end() ? Result<void>{fail(ErrorKind::not_found, "it is gone")} : Result<void>{}};
-    } else if (const auto* remove = std::get_if<hostagent::RemoveOrder>(&work.operation)) {
-        host.containers.erase(remove->container);
-        answer = hostagent::Removed{remove->slot, remove->container, {}};
-    } else if (const auto* erase = std::get_if<hostagent::EraseOrder>(&work.operation)) {
-        answer = hostagent::Erased{erase->workspace, {}};
+std::string ScopeWorld::broken(const ScopeState& state) {
+    const auto judge = [&](std::uint64_t pair, const auto& rule) {
+        const auto known = judged_.find(pair);
+        return known != judged_.end() ? known->second : judged_.emplace(pair, rule()).first->second;
+    };
+    const auto& allocator = allocators_.at(state.allocator);
+    auto rule = judge(pair_of(0, state.allocator, 0), [&] { return broken_alone(allocator); });
+    for (std::uint32_t number = 1; rule.empty() && number <= limits_.hosts; ++number) {
+        rule = judge(pair_of(1, state.allocator, state.hosts[number - 1]), [&] { return broken_between(allocator, host(state, number)); });
     }
-    if (answer && host.life == work.life) give(id, *answer);
+    if (rule.empty() && limits_.hosts > 1) {
+        rule = judge(pair_of(2, state.hosts[0], state.hosts[1]), [&] { return broken_between(host(state, 1), host(state, 2)); });
+    }
+    return rule;
+}
+
+std::string ScopeWorld::name_of(const ScopeState& state, const ScopeChoice& choice) const {
+    constexpr std::array words{"deliver", "deliver, and it dies before it tells:", "drop", "duplicate", "crash", "end", "drain", "leases run out", "wait"};
+    std::string name = words.at(static_cast<std::size_t>(choice.kind));
+    if (choice.kind <= ScopeChoice::Kind::duplicate) return name + " " + sim::name_of(packets_.at(state.net[choice.index]));
+    if (choice.kind >= ScopeChoice::Kind::expire) return name;
+    return name + (choice.index == 0 ? " the allocator" : fmt::format(" h-{}", choice.index));
 }
 
 }  // namespace berth::sim

@@ -5,6 +5,8 @@
 //
 //   planted_tests                      every bug, up to 400 seeds each
 //   planted_tests --bug=NAME --seeds=N one of them; --list names them
+//   planted_tests --scope=K            the small worlds in place of seeds. They have no scaler, reaper,
+//                                      idleness or restored ledger: not every bug can be noticed there
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 
 #include "tests/sim/cluster.hpp"
 #include "tests/sim/planted/planted.hpp"
+#include "tests/sim/scope.hpp"
 
 namespace {
 
@@ -36,17 +39,42 @@ struct Finding {
 
 void write_all(int to, const std::string& text) { (void)!write(to, text.data(), text.size()); }
 
-[[noreturn]] void hunt(int to, std::optional<std::size_t> bug, std::string_view often, std::uint64_t first, std::uint64_t seeds, bool verbose) {
+/// Where a bug is looked for: seeds from `first` on, or the small worlds.
+struct Ground {
+    std::uint64_t first = 1;
+    std::uint64_t seeds = 400;
+    std::optional<std::uint32_t> scope;
+    bool verbose = false;
+};
+
+void say(int to, std::string_view rule, std::string_view text) { write_all(to, fmt::format("! {}\n{}\n", rule, text)); }
+
+[[noreturn]] void hunt_in_scope(int to, std::uint32_t kinds) {
+    std::uint64_t number = 0;
+    for (auto limits : scope_worlds(kinds)) {
+        limits.states_max = 3'000'000;                    // a bug may make a world without end
+        write_all(to, fmt::format("{}\n", ++number));
+        const auto outcome = explore(limits);
+        if (outcome.broken.empty()) continue;
+        const auto colon = outcome.broken.find(": ");
+        say(to, outcome.broken.substr(0, colon), outcome.broken.substr(colon + 2));
+        _exit(1);
+    }
+    _exit(0);
+}
+
+[[noreturn]] void hunt(int to, std::optional<std::size_t> bug, std::string_view often, const Ground& ground) {
     if (bug) plant(*bug);
-    for (std::uint64_t index = 0; index < seeds; ++index) {
+    if (!ground.verbose) (void)!std::freopen("/dev/null", "w", stderr);
+    if (ground.scope) hunt_in_scope(to, *ground.scope);
+    for (std::uint64_t index = 0; index < ground.seeds; ++index) {
         write_all(to, fmt::format("{}\n", index + 1));   // an abort leaves the number of its seed
-        if (!verbose) (void)!std::freopen("/dev/null", "w", stderr);
-        auto options = choose_options(first + index);
+        auto options = choose_options(ground.first + index);
         make_likely(options.faults, often);
         Cluster cluster(std::move(options));
         const auto outcome = cluster.run();
         if (!outcome.violation) continue;
-        write_all(to, fmt::format("! {}\n{}\n", outcome.violation->rule, outcome.violation->text));
+        say(to, outcome.violation->rule, outcome.violation->text);
         _exit(1);
     }
     _exit(0);
@@ -82,13 +110,13 @@ struct Hunt {
     pid_t child = 0;
 };
 
-Hunt begin(std::string name, std::optional<std::size_t> bug, std::string_view often, std::uint64_t first, std::uint64_t seeds, bool verbose) {
+Hunt begin(std::string name, std::optional<std::size_t> bug, std::string_view often, const Ground& ground) {
     int ends[2];
     if (pipe(ends) != 0) std::abort();
     const auto child = fork();
     if (child == 0) {
         close(ends[0]);
-        hunt(ends[1], bug, often, first, seeds, verbose);
+        hunt(ends[1], bug, often, ground);
     }
     close(ends[1]);
     return {std::move(name), bug, ends[0], child};
@@ -98,17 +126,19 @@ Hunt begin(std::string name, std::optional<std::size_t> bug, std::string_view of
 
 int main(int argc, char** argv) {
     std::string only;
-    std::uint64_t first = 1, seeds = 400, quiet_seeds = 100;
+    Ground ground;
+    std::uint64_t quiet_seeds = 100;
     std::size_t least = 40;
-    bool list = false, verbose = false;
+    bool list = false;
     CLI::App app{"planted bugs: does the simulation find them?"};
     app.add_option("--bug", only, "only this one");
-    app.add_option("--first", first, "the first seed");
-    app.add_option("--seeds", seeds, "how many seeds a bug may take");
+    app.add_option("--first", ground.first, "the first seed");
+    app.add_option("--seeds", ground.seeds, "how many seeds a bug may take");
     app.add_option("--quiet-seeds", quiet_seeds, "how many seeds must be quiet without a bug");
     app.add_option("--least", least, "how many bugs have to be found");
+    app.add_option("--scope", ground.scope, "look in the small worlds with so many kinds of faults instead")->check(CLI::Range(0, 6));
     app.add_flag("--list", list, "name the bugs");
-    app.add_flag("--verbose", verbose, "show what check() says");
+    app.add_flag("--verbose", ground.verbose, "show what check() says");
     CLI11_PARSE(app, argc, argv);
 
     const auto begin_at = std::chrono::steady_clock::now();
@@ -116,14 +146,19 @@ int main(int argc, char** argv) {
     std::vector<std::uint64_t> took;
     std::vector<std::string> missed;
     const auto& bugs = planted_bugs();
+    const std::string_view places = ground.scope ? "worlds" : "seeds";
     std::set<std::string_view> often{""};
-    for (const auto& bug : bugs) often.insert(bug.often);
+    for (const auto& bug : bugs) {
+        if (!ground.scope) often.insert(bug.often);
+    }
     for (const auto fault : often) {
         if (!only.empty() || list) break;
-        const auto quiet = begin("", std::nullopt, fault, first, quiet_seeds, verbose);
+        auto quiet_ground = ground;
+        quiet_ground.seeds = quiet_seeds;
+        const auto quiet = begin("", std::nullopt, fault, quiet_ground);
         const auto finding = read_findings(quiet.pipe, quiet.child);
         if (finding.found) {
-            std::cout << fmt::format("without any bug, seed {} is broken{}: {}: {}\n", first + finding.seeds - 1,
+            std::cout << fmt::format("without any bug, seed {} is broken{}: {}: {}\n", ground.first + finding.seeds - 1,
                                      fault.empty() ? "" : fmt::format(" when {} strikes often", fault), finding.rule, finding.text);
             return 1;
         }
@@ -137,21 +172,22 @@ int main(int argc, char** argv) {
             std::cout << fmt::format("{:<24} STALE: its snippet no longer fits its source\n", name);
             continue;
         }
-        const auto hunt_of = begin(name, bug, bugs[bug].often, first, seeds, verbose);
+        const auto hunt_of = begin(name, bug, bugs[bug].often, ground);
         const auto finding = read_findings(hunt_of.pipe, hunt_of.child);
         if (finding.found) {
             ++found;
             took.push_back(finding.seeds);
-            std::cout << fmt::format("{:<24} found in {:>3} seeds by {}: {}\n", name, finding.seeds, finding.rule, finding.text.substr(0, 140));
+            std::cout << fmt::format("{:<24} found in {:>3} {} by {}: {}\n", name, finding.seeds, places, finding.rule, finding.text.substr(0, std::min<std::size_t>(140, finding.text.find('\n'))));
         } else {
             missed.push_back(name);
-            std::cout << fmt::format("{:<24} NOT FOUND in {} seeds ({})\n", name, seeds, bugs[bug].about);
+            std::cout << fmt::format("{:<24} NOT FOUND in {} {} ({})\n", name, finding.seeds, places, bugs[bug].about);
         }
         std::cout.flush();
     }
     if (list) return 0;
     std::sort(took.begin(), took.end());
     const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_at).count();
-    std::cout << fmt::format("{} of {} planted bugs found; median {} seeds; {:.0f} s\n", found, hunted, took.empty() ? 0 : took[took.size() / 2], seconds);
+    std::cout << fmt::format("{} of {} planted bugs found; median {} {}; {:.0f} s\n", found, hunted, took.empty() ? 0 : took[took.size() / 2], places, seconds);
+    if (ground.scope) return 0;
     return missed.empty() && (!only.empty() || found >= least) ? 0 : 1;
 }
