@@ -65,6 +65,31 @@ Faults choose_faults(Rng rng) {
     return chosen;
 }
 
+std::vector<std::string> kinds_of(const Faults& faults) {
+    std::vector<std::string> kinds;
+    const auto add = [&](const auto& field) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(faults.*field.member)>, double>) {
+            if (faults.*field.member > 0) kinds.emplace_back(field.name);
+        }
+    };
+    std::apply([&](const auto&... field) { (add(field), ...); }, Faults::fields());
+    return kinds;
+}
+
+bool switch_off(Faults& faults, std::string_view name) {
+    bool known = false;
+    const auto off = [&](const auto& field) {
+        auto& value = faults.*field.member;
+        if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
+            if (field.name != name) return;
+            value = 0;
+            known = true;
+        }
+    };
+    std::apply([&](const auto&... field) { (off(field), ...); }, Faults::fields());
+    return known;
+}
+
 void make_likely(Faults& faults, std::string_view name) {
     constexpr double often = 0.05;
     bool known = name.empty();

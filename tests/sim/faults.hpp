@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/reflect.hpp"
 #include "base/rng.hpp"
@@ -56,6 +57,10 @@ struct Faults {
 Faults choose_faults(Rng rng);
 /// "name=value " of every field that is not zero.
 std::string describe(const Faults& faults);
+/// Names of those that can strike here.
+std::vector<std::string> kinds_of(const Faults& faults);
+/// False when there is none of that name.
+bool switch_off(Faults& faults, std::string_view name);
 /// Raises one, by its name, to what a world is seldom given; none for an empty name.
 void make_likely(Faults& faults, std::string_view name);
 

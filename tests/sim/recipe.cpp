@@ -32,12 +32,20 @@ Result<Recipe> read_recipe(const std::string& line) {
             for (std::string number; std::getline(numbers, number, ',');) recipe.only->insert(TRY(read_number(word, number)));
             continue;
         }
+        if (name == "without") {
+            std::istringstream kinds(value);
+            for (std::string kind; std::getline(kinds, kind, ',');) {
+                if (Faults none; !switch_off(none, kind)) return fail(ErrorKind::invalid, "'{}' is no kind of fault (faults.hpp)", kind);
+                recipe.without.insert(kind);
+            }
+            continue;
+        }
         const auto number = TRY(read_number(word, value));
         if (name == "seed") recipe.seed = number;
         else if (name == "hosts") recipe.hosts = static_cast<std::uint32_t>(number);
         else if (name == "users") recipe.users = static_cast<std::uint32_t>(number);
         else if (name == "safety_ms") recipe.safety = Duration{static_cast<std::int64_t>(number)};
-        else return fail(ErrorKind::invalid, "'{}' is not one of seed, hosts, users, safety_ms, only", name);
+        else return fail(ErrorKind::invalid, "'{}' is not one of seed, hosts, users, safety_ms, without, only", name);
     }
     return recipe;
 }
@@ -47,6 +55,9 @@ std::string text_of(const Recipe& recipe) {
     if (recipe.hosts) text += fmt::format(" hosts={}", *recipe.hosts);
     if (recipe.users) text += fmt::format(" users={}", *recipe.users);
     if (recipe.safety) text += fmt::format(" safety_ms={}", recipe.safety->count());
+    std::string kinds;
+    for (const auto& kind : recipe.without) kinds += (kinds.empty() ? " without=" : ",") + kind;
+    text += kinds;
     if (recipe.only) {
         std::string numbers;
         for (const auto number : *recipe.only) numbers += fmt::format("{}{}", numbers.empty() ? "" : ",", number);
@@ -60,6 +71,7 @@ Options options_of(const Recipe& recipe) {
     if (recipe.hosts) options.hosts = *recipe.hosts;
     if (recipe.users) options.users = *recipe.users;
     if (recipe.safety) options.safety = *recipe.safety;
+    for (const auto& kind : recipe.without) switch_off(options.faults, kind);
     options.only = recipe.only;
     return options;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run in one line, for seeds.txt and for the shrinker: "seed=17 users=2 safety=30s only=3,9,12".
-// What is not said comes from the seed; `only` names the faults that strike.
+// A run in one line, for seeds.txt and for the shrinker: "seed=17 users=2 without=drop,pause only=3,9,12".
+// What is not said comes from the seed; `without` names kinds of faults that never strike, `only` the
+// strikes that do.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct Recipe {
     std::optional<std::uint32_t> hosts;
     std::optional<std::uint32_t> users;
     std::optional<Duration> safety;
+    std::set<std::string> without;
     std::optional<std::set<std::uint64_t>> only;
 };
 

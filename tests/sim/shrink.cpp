@@ -17,7 +17,9 @@ public:
     void run() {
         if (!keeps(best_.recipe)) return;
         best_.faults_before = struck_.size();
+        fewer_kinds();
         fewer_people();
+        fewer_kinds();
         fewer_faults();
     }
 
@@ -35,6 +37,16 @@ private:
         for (const auto& strike : outcome.schedule) struck_.push_back(strike.number);
         best_.faults = struck_.size();
         return true;
+    }
+
+    // A kind that is not needed takes all its strikes with it.
+    void fewer_kinds() {
+        for (const auto& kind : kinds_of(options_of(best_.recipe).faults)) {
+            if (!may_run()) return;
+            auto candidate = best_.recipe;
+            candidate.without.insert(kind);
+            keeps(candidate);
+        }
     }
 
     void fewer_people() {

@@ -23,6 +23,7 @@
 #include "tests/sim/cluster.hpp"
 #include "tests/sim/planted/planted.hpp"
 #include "tests/sim/scope.hpp"
+#include "tests/sim/shrink.hpp"
 
 namespace {
 
@@ -44,6 +45,7 @@ struct Ground {
     std::uint64_t first = 1;
     std::uint64_t seeds = 400;
     std::optional<std::uint32_t> scope;
+    std::uint64_t shrink = 0;
     bool verbose = false;
 };
 
@@ -74,7 +76,12 @@ void say(int to, std::string_view rule, std::string_view text) { write_all(to, f
         Cluster cluster(std::move(options));
         const auto outcome = cluster.run();
         if (!outcome.violation) continue;
-        say(to, outcome.violation->rule, outcome.violation->text);
+        auto text = outcome.violation->text;
+        if (ground.shrink > 0) {
+            const auto shrunk = shrink({.seed = ground.first + index}, outcome.violation->rule, ground.shrink);
+            text = fmt::format("shrunk from {} to {} faults in {} runs: {}", shrunk.faults_before, shrunk.faults, shrunk.runs, text_of(shrunk.recipe));
+        }
+        say(to, outcome.violation->rule, text);
         _exit(1);
     }
     _exit(0);
@@ -136,6 +143,7 @@ int main(int argc, char** argv) {
     app.add_option("--seeds", ground.seeds, "how many seeds a bug may take");
     app.add_option("--quiet-seeds", quiet_seeds, "how many seeds must be quiet without a bug");
     app.add_option("--least", least, "how many bugs have to be found");
+    app.add_option("--shrink", ground.shrink, "make what broke small, in up to so many runs");
     app.add_option("--scope", ground.scope, "look in the small worlds with so many kinds of faults instead")->check(CLI::Range(0, 6));
     app.add_flag("--list", list, "name the bugs");
     app.add_flag("--verbose", ground.verbose, "show what check() says");
@@ -177,7 +185,7 @@ int main(int argc, char** argv) {
         if (finding.found) {
             ++found;
             took.push_back(finding.seeds);
-            std::cout << fmt::format("{:<24} found in {:>3} {} by {}: {}\n", name, finding.seeds, places, finding.rule, finding.text.substr(0, std::min<std::size_t>(140, finding.text.find('\n'))));
+            std::cout << fmt::format("{:<24} found in {:>3} {} by {}: {}\n", name, finding.seeds, places, finding.rule, finding.text.substr(0, std::min<std::size_t>(ground.shrink > 0 ? 400 : 140, finding.text.find('\n'))));
         } else {
             missed.push_back(name);
             std::cout << fmt::format("{:<24} NOT FOUND in {} {} ({})\n", name, finding.seeds, places, bugs[bug].about);
