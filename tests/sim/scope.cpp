@@ -83,6 +83,7 @@ ScopeOutcome explore(const ScopeLimits& limits, const std::function<void(std::ui
     SeenSet seen;
     std::vector<std::uint64_t> recent(1 << 22);   // most steps lead back to a state that was there just now
     std::vector<Open> path;
+    bool waits_were_enough = true;        // alike states are one, so that no path should ever need so many
     std::size_t depth = 0;                // entries of `path` in use; the others keep their memory
     const auto enter = [&](const ScopeState& state) {
         const auto identity = world.identity(state);
@@ -93,6 +94,7 @@ ScopeOutcome explore(const ScopeLimits& limits, const std::function<void(std::ui
         auto& open = path[depth++];
         open.state = state;
         open.next = 0;
+        waits_were_enough = waits_were_enough && (state.waits < waits_max || limits.waits < waits_max);
         world.choices(state, open.choices);
         outcome.broken = world.broken(state);
         if (state.net.size() > 0) return;
@@ -116,7 +118,7 @@ ScopeOutcome explore(const ScopeLimits& limits, const std::function<void(std::ui
     outcome.states = seen.size();
     outcome.actors = world.actors();
     outcome.packets = world.packets();
-    outcome.complete = depth == 0 && outcome.broken.empty();
+    outcome.complete = depth == 0 && outcome.broken.empty() && waits_were_enough;
     return outcome;
 }
 

@@ -13,6 +13,8 @@
 
 namespace berth::sim {
 
+constexpr std::uint32_t waits_max = 100;
+
 /// What there is, and how often each fault may strike.
 struct ScopeLimits {
     std::uint32_t hosts = 2;              // up to scope_hosts_max
@@ -26,7 +28,7 @@ struct ScopeLimits {
     std::uint32_t drains = 0;
     std::uint32_t expiries = 0;           // moments in which all leases granted so far run out
     bool in_order = false;                // each connection keeps its order; else every packet may overtake every other
-    std::uint32_t waits = 100;            // times that pass, when nothing is in flight; alike ones are one state
+    std::uint32_t waits = waits_max;      // times that pass, when nothing is in flight; alike ones are one state
     bool literal = false;                 // count states as different that nothing can tell apart: to test that
     std::uint64_t states_max = 800'000'000;  // 8 bytes each, and more while their table grows
 };
