@@ -66,6 +66,7 @@ std::vector<ScopeLimits> scope_worlds(std::uint32_t kinds) {
         ScopeLimits limits;
         for (std::size_t fault = 0; fault < std::size(faults); ++fault) limits.*faults[fault] = chosen >> fault & 1;
         limits.in_order = kinds > 1 || limits.crashes > 0 || limits.expiries > 0;
+        limits.late_last_words = kinds == 1;
         for (limits.users = 1; limits.users <= 2; ++limits.users) worlds.push_back(limits);
     }
     return worlds;

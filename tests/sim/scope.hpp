@@ -28,6 +28,7 @@ struct ScopeLimits {
     std::uint32_t drains = 0;
     std::uint32_t expiries = 0;           // moments in which all leases granted so far run out
     bool in_order = false;                // each connection keeps its order; else every packet may overtake every other
+    bool late_last_words = false;         // what a dead allocator sent may come after what the next one did
     std::uint32_t waits = waits_max;      // times that pass, when nothing is in flight; alike ones are one state
     bool literal = false;                 // count states as different that nothing can tell apart: to test that
     std::uint64_t states_max = 800'000'000;  // 8 bytes each, and more while their table grows
@@ -35,8 +36,8 @@ struct ScopeLimits {
 std::string describe(const ScopeLimits& limits);
 
 /// 2 hosts × 2 slots, 2 claims of two users and of one, a release, and each choice of so many kinds of
-/// faults (0 to 6), each of which strikes once. Two and more strike on connections that keep their order, and so do crash and
-/// expiry: else there would be too many states.
+/// faults (0 to 6), each of which strikes once. Two and more strike on connections that keep their order,
+/// and so do crash and expiry: else there would be too many states.
 std::vector<ScopeLimits> scope_worlds(std::uint32_t kinds);
 
 struct ScopeOutcome {

@@ -42,9 +42,6 @@ std::string broken_alone(const ScopeAllocator& allocator) {
     for (const auto& [id, host] : view.hosts) {
         if (host.admission == Admission::draining && !host.idle()) return "I13: " + id.value + " is drained and holds a lease";
     }
-    for (const auto& [id, claim] : view.claims) {
-        if (claim.state == ClaimState::denied && has_room(view)) return "I11: a claim was denied while a slot is free";
-    }
     return {};
 }
 
@@ -94,7 +91,9 @@ std::string ScopeWorld::unsettled(ScopeState state) {
     }
     const auto& view = allocators_.at(state.allocator).state.view;
     for (const auto& [id, claim] : view.claims) {
-        if (claim.open() && (claim.state == ClaimState::starting || has_room(view))) return fmt::format("I7: claim {} is {} for ever", id.value, to_string(claim.state));
+        const auto* own = view.workspace_of(claim.asked.user, claim.asked.project);
+        const bool runs = own != nullptr && own->state == WorkspaceState::active;
+        if (claim.open() && (claim.state == ClaimState::starting || runs || has_room(view))) return fmt::format("I7: claim {} is {} for ever", id.value, to_string(claim.state));
     }
     for (const auto& [id, workspace] : view.workspaces) {
         if (workspace.state == WorkspaceState::stopped) continue;
@@ -107,6 +106,14 @@ std::string ScopeWorld::unsettled(ScopeState state) {
     }
     for (std::uint32_t number = 1; number <= limits_.hosts; ++number) {
         const auto& here = host(state, number);
+        if (!here.alive) continue;
+        for (const auto& slot : view.hosts.at(here.state.setup.host).slots) {
+            if (slot.use != SlotUse::free && slot.use != SlotUse::leased) return fmt::format("I29: a slot of h-{} is {} for ever", number, to_string(slot.use));
+        }
+        for (const auto& slot : here.state.slots) {
+            const bool rests = slot.record.phase == SlotPhase::empty || slot.record.phase == SlotPhase::bound;
+            if (!rests) return fmt::format("I29: slot {} of h-{} is {} for ever", slot.record.slot, number, to_string(slot.record.phase));
+        }
         for (const auto& [name, container] : here.containers) {
             // A slot's folder is shared by all that stand on it: what came late waits until the slot is free.
             const auto& slot = here.state.slots.at(container.slot).record;
@@ -125,7 +132,7 @@ std::string ScopeWorld::result(const ScopeState& state) const {
     for (const auto& [id, workspace] : view.workspaces) {
         lines.insert(fmt::format("{} {} {} {} epoch {}{}", workspace.user.value, to_string(workspace.state), workspace.host.value,
                                  workspace.leased ? fmt::format("slot {}", workspace.slot) : "", workspace.epoch.value,
-                                 workspace.expires_at <= state.now() ? " over" : ""));
+                                 workspace.leased && workspace.expires_at <= state.now() ? " over" : ""));
     }
     for (const auto& [id, host] : view.hosts) lines.insert(fmt::format("{} {} {}", id.value, to_string(host.liveness), to_string(host.admission)));
     for (std::uint32_t number = 1; number <= limits_.hosts; ++number) {

@@ -69,7 +69,7 @@ private:
     }
     static bool is_only_told(std::string_view field) {
         constexpr std::array names{"text", "url", "why", "evidence", "body_hash", "port", "registered_at", "changed_at", "created_at",
-                                   "granted_at", "accepted_at", "ended_at", "failed_at", "confirmed_at", "bound_at", "expires_at", "deadline"};
+                                   "granted_at", "accepted_at", "ended_at", "failed_at", "confirmed_at", "bound_at", "deadline"};
         return std::find(names.begin(), names.end(), field) != names.end();
     }
     void raw(std::uint64_t value) { form.append(reinterpret_cast<const char*>(&value), sizeof value); }

@@ -251,11 +251,13 @@ void ScopeWorld::begin_allocator(ScopeState& state) {
     for (std::size_t index = 0; index < before.size(); ++index) {
         auto packet = packets_.at(before[index]);
         const auto command = command_of(packet);
+        const bool late = limits_.late_last_words && sim::host_of(packet) > 0;
+        const auto line = late ? std::uint8_t{0} : before.line(index);
         if (command == 0 || allocators_.at(state.allocator).state.commands.contains(command)) {
-            state.net.add(before[index], before.line(index));
+            state.net.add(before[index], line);
         } else if (auto* to = std::get_if<ToHost>(&packet.what)) {
             to->command = 0;
-            state.net.add(packets_.number_of(std::move(packet)), before.line(index));
+            state.net.add(packets_.number_of(std::move(packet)), line);
         }
     }
     for (std::uint32_t number = 1; number <= limits_.hosts; ++number) {
