@@ -99,12 +99,6 @@ private:
     std::int64_t now_;
 };
 
-std::uint64_t left_in(const ScopeState& state) {
-    std::uint64_t left = 0;
-    for (const auto count : {state.drops, state.duplicates, state.crashes, state.ends, state.drains, state.expiries}) left = left << 4 | count;
-    return left;
-}
-
 }  // namespace
 
 std::uint64_t ScopeWorld::fingerprint(const ScopeState& state) const {
@@ -131,11 +125,11 @@ std::uint64_t ScopeWorld::fingerprint(const ScopeState& state) const {
         if (state.net.line(index) == 0) loose += value;
         else all = mix(all ^ value) + state.net.line(index);
     }
-    return mix(mix(all ^ mix(loose)) ^ left_in(state));
+    return mix(mix(all ^ mix(loose)) ^ state.strikes);
 }
 
 std::uint64_t ScopeWorld::identity(const ScopeState& state) const {
-    auto all = mix(left_in(state) ^ std::uint64_t{state.waits} << 32 ^ std::uint64_t{state.expired} << 40) ^ state.allocator;
+    auto all = mix(state.strikes ^ std::uint64_t{state.waits} << 32 ^ std::uint64_t{state.expired} << 40) ^ state.allocator;
     for (const auto number : state.hosts) all = mix(all) ^ number;
     for (std::size_t index = 0; index < state.net.size(); ++index) all = mix(all) ^ state.net[index];
     return mix(all);

@@ -19,11 +19,12 @@ ScopeOutcome explore_all(const ScopeLimits& limits) {
     return outcome;
 }
 
-TEST(Scope, OneSlotAndEveryFaultAlone) {
+TEST(Scope, OneSlotAndTwoFaults) {
     for (auto limits : scope_worlds(1)) {
         limits.hosts = limits.slots = 1;
         explore_all(limits);
     }
+    explore_all({.hosts = 1, .slots = 1, .claims = 1, .strikes = 2, .in_order = true});
 }
 TEST(Scope, TwoHostsWithoutFaults) {
     for (const auto& limits : scope_worlds(0)) explore_all(limits);
@@ -42,12 +43,10 @@ void expect_alike(ScopeLimits limits) {
 }
 
 TEST(Scope, WhatCountsAsAlikeComesToTheSame) {
-    for (auto limits : scope_worlds(1)) {
-        limits.hosts = limits.slots = 1;
-        expect_alike(limits);
-    }
-    expect_alike({.hosts = 1, .slots = 2, .drops = 1});
-    expect_alike({.hosts = 2, .slots = 1, .drains = 1});
+    expect_alike({.hosts = 1, .slots = 1, .users = 1, .strikes = 1});
+    expect_alike({.hosts = 1, .slots = 1, .users = 2, .strikes = 1});
+    expect_alike({.hosts = 1, .slots = 2, .strikes = 1, .duplicate = false, .crash = false, .expiry = false});
+    expect_alike({.hosts = 2, .slots = 1, .strikes = 1, .duplicate = false, .crash = false, .expiry = false});
 }
 
 // That it finds what is broken, planted_tests --scope shows.

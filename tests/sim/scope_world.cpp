@@ -47,13 +47,7 @@ ScopeWorld::ScopeWorld(const ScopeLimits& limits) : limits_(limits) {
         befall(state, number, Happening::begins);
     }
     while (state.net.size() > 0) state = take(state, {ScopeChoice::Kind::deliver, 0});
-    const auto small = [](std::uint32_t count) { return static_cast<std::uint8_t>(count); };
-    state.drops = small(limits.drops);
-    state.duplicates = small(limits.duplicates);
-    state.crashes = small(limits.crashes);
-    state.ends = small(limits.ends);
-    state.drains = small(limits.drains);
-    state.expiries = small(limits.expiries);
+    state.strikes = static_cast<std::uint8_t>(limits.strikes);
     for (std::uint32_t claim = 1; claim <= limits.claims; ++claim) {
         const auto user = fmt::format("u-{}", (claim - 1) % limits.users + 1);
         ClaimRequest request{.key = {fmt::format("k{}", claim)}, .user = {user}, .project = {"p"}};
@@ -66,6 +60,7 @@ ScopeWorld::ScopeWorld(const ScopeLimits& limits) : limits_(limits) {
 
 void ScopeWorld::choices(const ScopeState& state, std::vector<ScopeChoice>& all) {
     using Kind = ScopeChoice::Kind;
+    const bool strikes = state.strikes > 0;
     all.clear();
     for (std::uint8_t index = 0; index < state.net.size(); ++index) {
         const bool alike = index > 0 && state.net[index] == state.net[index - 1];   // which leads to an alike world
@@ -73,22 +68,22 @@ void ScopeWorld::choices(const ScopeState& state, std::vector<ScopeChoice>& all)
         all.push_back({Kind::deliver, index});
         const auto& packet = packets_.at(state.net[index]);
         const auto to = sim::host_of(packet);
-        if (state.crashes > 0 && (to == 0 || host(state, to).alive) && outcome(state, to, state.net[index], Death::none).durable) {
+        if (strikes && limits_.crash && (to == 0 || host(state, to).alive) && outcome(state, to, state.net[index], Death::none).durable) {
             all.push_back({Kind::deliver_and_die, index});
         }
-        if (!may_be_lost(packet)) continue;
-        if (state.drops > 0) all.push_back({Kind::drop, index});
-        if (state.duplicates > 0) all.push_back({Kind::duplicate, index});
+        if (!strikes || !may_be_lost(packet)) continue;
+        if (limits_.drop) all.push_back({Kind::drop, index});
+        if (limits_.duplicate) all.push_back({Kind::duplicate, index});
     }
     for (std::uint8_t number = 0; number <= limits_.hosts; ++number) {
         if (number > 0 && !host(state, number).alive) continue;
-        if (state.crashes > 0) all.push_back({Kind::crash, number});
-        if (number > 0 && state.ends > 0) all.push_back({Kind::end_host, number});
-        if (number > 0 && state.drains > 0) all.push_back({Kind::drain, number});
+        if (strikes && limits_.crash) all.push_back({Kind::crash, number});
+        if (number > 0 && strikes && limits_.end) all.push_back({Kind::end_host, number});
+        if (number > 0 && strikes && limits_.drain) all.push_back({Kind::drain, number});
     }
     const auto& workspaces = allocators_.at(state.allocator).state.view.workspaces;
     const bool leases = std::any_of(workspaces.begin(), workspaces.end(), [](const auto& entry) { return entry.second.leased; });
-    if (state.expiries > 0 && leases) all.push_back({Kind::expire});
+    if (strikes && limits_.expiry && leases) all.push_back({Kind::expire});
     if (state.net.size() == 0 && state.waits < limits_.waits) all.push_back({Kind::wait});
 }
 
@@ -105,7 +100,7 @@ ScopeState ScopeWorld::take(const ScopeState& before, const ScopeChoice& choice)
             } else if (choice.kind == Kind::deliver) {
                 step(state, to, packet);
             } else {
-                --state.crashes;
+                --state.strikes;
                 if (to > 0) {
                     forget_callers(state, to);
                     forget_orders(state, to);
@@ -117,11 +112,11 @@ ScopeState ScopeWorld::take(const ScopeState& before, const ScopeChoice& choice)
             break;
         }
         case Kind::drop:
-            --state.drops;
+            --state.strikes;
             lose(state, state.net.remove(choice.index));
             break;
         case Kind::duplicate: {
-            --state.duplicates;
+            --state.strikes;
             auto copy = packets_.at(state.net[choice.index]);
             copy.twin = true;
             if (auto* command = std::get_if<ToHost>(&copy.what)) command->command = 0;   // the second answer is heard by nobody
@@ -129,7 +124,7 @@ ScopeState ScopeWorld::take(const ScopeState& before, const ScopeChoice& choice)
             break;
         }
         case Kind::crash:
-            --state.crashes;
+            --state.strikes;
             if (choice.index > 0) {
                 forget_callers(state, choice.index);
                 forget_orders(state, choice.index);
@@ -138,18 +133,18 @@ ScopeState ScopeWorld::take(const ScopeState& before, const ScopeChoice& choice)
             if (choice.index == 0) begin_allocator(state);
             break;
         case Kind::end_host:
-            --state.ends;
+            --state.strikes;
             forget_callers(state, choice.index);
             forget_orders(state, choice.index);
             befall(state, choice.index, Happening::ends);
             tell_gone(state, choice.index);
             break;
         case Kind::drain:
-            --state.drains;
+            --state.strikes;
             tell(state, fmt::format("drain h-{}", choice.index), allocator::Asked<DrainRequest>{{}, Role::scaler, "scaler", "m", {ref_of(choice.index), "surplus"}});
             break;
         case Kind::expire:
-            --state.expiries;
+            --state.strikes;
             ++state.expired;
             befall(state, 0, Happening::ticks);
             break;

@@ -40,7 +40,7 @@ struct ScopeState {
     ActorNumber allocator = 0;
     std::array<ActorNumber, scope_hosts_max> hosts{};
     ScopeNet net;
-    std::uint8_t drops = 0, duplicates = 0, crashes = 0, ends = 0, drains = 0, expiries = 0;   // left
+    std::uint8_t strikes = 0;             // left
     std::uint8_t waits = 0, expired = 0;                  // so often: they are the clock
 
     Instant now() const { return Instant{Duration{1'700'000'000'000}} + scope_wait * waits + scope_lease * expired; }

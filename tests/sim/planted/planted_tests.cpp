@@ -51,9 +51,9 @@ struct Ground {
 
 void say(int to, std::string_view rule, std::string_view text) { write_all(to, fmt::format("! {}\n{}\n", rule, text)); }
 
-[[noreturn]] void hunt_in_scope(int to, std::uint32_t kinds) {
+[[noreturn]] void hunt_in_scope(int to, std::uint32_t strikes) {
     std::uint64_t number = 0;
-    for (auto limits : scope_worlds(kinds)) {
+    for (auto limits : scope_worlds(strikes)) {
         limits.states_max = 3'000'000;                    // a bug may make a world without end
         write_all(to, fmt::format("{}\n", ++number));
         const auto outcome = explore(limits);
@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
     app.add_option("--quiet-seeds", quiet_seeds, "how many seeds must be quiet without a bug");
     app.add_option("--least", least, "how many bugs have to be found");
     app.add_option("--shrink", ground.shrink, "make what broke small, in up to so many runs");
-    app.add_option("--scope", ground.scope, "look in the small worlds with so many kinds of faults instead")->check(CLI::Range(0, 6));
+    app.add_option("--scope", ground.scope, "look in the small worlds with up to so many faults instead")->check(CLI::Range(0, 3));
     app.add_flag("--list", list, "name the bugs");
     app.add_flag("--verbose", ground.verbose, "show what check() says");
     CLI11_PARSE(app, argc, argv);
