@@ -12,20 +12,15 @@ namespace berth {
 
 namespace {
 
-std::uint64_t split_mix(std::uint64_t& state) {
-    std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
-
 std::uint64_t rotate(std::uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 
 }  // namespace
 
 Rng::Rng(std::uint64_t seed) : seed_(seed) {
-    std::uint64_t mix = seed;
-    for (auto& word : state_) word = split_mix(mix);
+    for (auto& word : state_) {
+        word = mix(seed);
+        seed += mix_step;
+    }
 }
 
 // xoshiro256** by Blackman and Vigna.

@@ -20,7 +20,6 @@ constexpr Duration sweep{20'000};         // for the users' last questions
 Cluster::Cluster(Options options)
     : options_(std::move(options)), world_(options_.seed, options_.faults), broker_(world_), provider_(world_, truth_),
       invariants_({world_, truth_, ledger_, hosts_, provider_.instances(), options_, [this](const HostRef& host) { return is_heard(host); }}) {
-    world_.spared = options_.spared;
     world_.only = options_.only;
     world_.carry_by(broker_);
     broker_.on_carry = [this](const Carried& what) { invariants_.carried(what); };

@@ -89,7 +89,7 @@ bool run_one(const Recipe& recipe, const Arguments& arguments, Totals& totals) {
     if (outcome.violation) {
         print_failure(cluster, options, outcome, arguments);
         if (arguments.shrink > 0) {
-            const auto shrunk = shrink(recipe, outcome.violation->rule, arguments.shrink);
+            const auto shrunk = shrink(recipe, breaks_rule(outcome.violation->rule), arguments.shrink);
             std::cout << fmt::format("shrunk from {} to {} faults in {} runs: {}\n{}\n", shrunk.faults_before, shrunk.faults, shrunk.runs, shrunk.text,
                                      text_of(shrunk.recipe));
         }
@@ -151,7 +151,7 @@ bool run_scope(std::uint32_t strikes) {
         const auto outcome = explore(limits, progress);
         const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         all += outcome.states;
-        good = good && outcome.broken.empty();
+        good = good && outcome.complete;
         std::cout << fmt::format("{}: {} distinct states ({} of single actors, {} packets), {} steps, {} results; {:.1f} s, {}\n{}", describe(limits),
                                  outcome.states, outcome.actors, outcome.packets, outcome.steps, outcome.results.size(), seconds,
                                  outcome.complete ? "complete" : "NOT complete", outcome.broken.empty() ? "" : "broken: " + outcome.broken + "\n") << std::flush;

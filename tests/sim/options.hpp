@@ -30,8 +30,7 @@ struct Options {
     reaper::Policy reaper;
     scaler::Policy scaler;
     Faults faults;
-    std::set<std::uint64_t> spared;       // strikes that do not happen
-    std::optional<std::set<std::uint64_t>> only;           // or: the only ones that do
+    std::optional<std::set<std::uint64_t>> only;           // strikes that happen; all of them when absent
 };
 
 Options choose_options(std::uint64_t seed);

@@ -94,7 +94,6 @@ ScopeOutcome explore(const ScopeLimits& limits, const std::function<void(std::ui
         world.choices(state, open.choices);
         outcome.broken = world.broken(state);
         if (state.net.size() > 0) return;
-        ++outcome.quiet;
         outcome.results.insert(world.result(state));
         if (outcome.broken.empty()) outcome.broken = world.unsettled(state);
     };

@@ -44,7 +44,6 @@ std::vector<ScopeLimits> scope_worlds(std::uint32_t strikes);
 struct ScopeOutcome {
     std::uint64_t states = 0;             // distinct
     std::uint64_t steps = 0;
-    std::uint64_t quiet = 0;              // states with nothing in flight
     std::uint64_t actors = 0;             // distinct states of one process
     std::uint64_t packets = 0;            // distinct
     bool complete = false;                // all was visited within states_max

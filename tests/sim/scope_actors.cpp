@@ -120,14 +120,17 @@ Sketch sketch_of(const ScopeAllocator& actor) {
         const auto what = [](const auto& entry) { return std::tuple{entry.second.kind, entry.second.host.host, entry.second.workspace, entry.second.epoch}; };
         return what(one) < what(other);
     });
+    sketch << pending.size();
     for (const auto& [id, command] : pending) {
         sketch.anchor(Scale::command, id);
         sketch << command.kind << command.host << command.workspace << command.epoch;
     }
+    sketch << state.driving.size();
     for (const auto& [workspace, command] : state.driving) {
         sketch << workspace;
         sketch.mark(Scale::command, command);
     }
+    sketch << state.seen.size();
     for (const auto& [id, seen] : state.seen) sketch << id << seen.beat.incarnation << seen.beat.slots;
     return sketch;
 }
@@ -142,6 +145,12 @@ void beat(ScopeHost& actor, Step& step) {
     step.sent.push_back({BeatOf{number, actor.life, actor.state.beats, std::move(heartbeat)}});
 }
 
+std::vector<FoundContainer> list(const ScopeHost& actor) {
+    std::vector<FoundContainer> found;
+    for (const auto& [container, what] : actor.containers) found.push_back({.container = container, .slot = what.slot, .health = Health::running});
+    return found;
+}
+
 void give(ScopeHost& actor, const hostagent::Input& input, Instant now, Death death, Step& step);
 
 // The agent starts anew, on what its memory and the engine have.
@@ -150,11 +159,7 @@ void begin(ScopeHost& actor, Instant now, Step& step) {
     const auto number = number_of(actor.state.setup.host);
     actor.state = hostagent::make_state(host_policy(), {.host = id_of(number), .incarnation = {"i1"}, .slots = actor.state.setup.slots, .homes = "/homes",
                                                         .boot = fmt::format("b{}", actor.life), .proxy_port = 9000});
-    hostagent::Recovered recovered{.term = actor.kv.term, .sealed = actor.kv.sealed, .position = actor.kv.position_seen};
-    for (const auto& [slot, record] : actor.kv.slots) recovered.records.push_back(record);
-    for (const auto& [workspace, route] : actor.kv.routes) recovered.routes.push_back(route);
-    for (const auto& [container, what] : actor.containers) recovered.found.push_back({.container = container, .slot = what.slot, .health = Health::running});
-    give(actor, recovered, now, Death::none, step);
+    give(actor, actor.kv.recovered(list(actor)), now, Death::none, step);
     beat(actor, step);
 }
 
@@ -202,11 +207,7 @@ std::optional<hostagent::Input> operate(ScopeHost& actor, const hostagent::Opera
             return hostagent::Removed{remove.slot, remove.container, {}};
         },
         [&](const hostagent::EraseOrder& erase) -> std::optional<hostagent::Input> { return hostagent::Erased{erase.workspace, {}}; },
-        [&](const hostagent::ListOrder& list) -> std::optional<hostagent::Input> {
-            std::vector<FoundContainer> found;
-            for (const auto& [container, what] : actor.containers) found.push_back({.container = container, .slot = what.slot, .health = Health::running});
-            return hostagent::Listed{list.mark, std::move(found)};
-        },
+        [&](const hostagent::ListOrder& order) -> std::optional<hostagent::Input> { return hostagent::Listed{order.mark, list(actor)}; },
         [&](const hostagent::ReadActivity&) -> std::optional<hostagent::Input> { check(false, "nothing is idle in this world"); return {}; },
     }, operation);
 }
@@ -264,6 +265,7 @@ Sketch sketch_of(const ScopeHost& actor) {
         sketch << all.size();
         for (const auto caller : all) sketch.mark(Scale::command, caller);
     };
+    sketch << state.slots.size();
     for (const auto& slot : state.slots) {
         check(!slot.idle, "nothing is idle in this world");
         sketch << slot.work << slot.use << slot.order << slot.wait_until << slot.record << slot.remove_failures << slot.restarts;
@@ -272,6 +274,7 @@ Sketch sketch_of(const ScopeHost& actor) {
         callers(slot.bind_callers);
         callers(slot.stop_callers);
     }
+    sketch << state.erasing.size();
     for (const auto& [workspace, waiting] : state.erasing) {
         sketch << workspace;
         callers(waiting);

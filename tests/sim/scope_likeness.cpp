@@ -2,23 +2,12 @@
 // When two states of the small world are alike: their actors and packets have the same forms, and their
 // marks stand in the same places.
 #include <algorithm>
-#include <tuple>
 
 #include "base/check.hpp"
 #include "base/hash.hpp"
 #include "tests/sim/scope_world.hpp"
 
 namespace berth::sim {
-
-namespace {
-
-std::uint64_t mix(std::uint64_t value) {  // splitmix64
-    value += 0x9e37'79b9'7f4a'7c15ULL;
-    value = (value ^ (value >> 30)) * 0xbf58'476d'1ce4'e5b9ULL;
-    value = (value ^ (value >> 27)) * 0x94d0'49bb'1331'11ebULL;
-    return value ^ (value >> 31);
-}
-}  // namespace
 
 template <class T>
 std::uint32_t Gallery<T>::number_of(T what) {
@@ -131,7 +120,7 @@ std::uint64_t ScopeWorld::fingerprint(const ScopeState& state) const {
 std::uint64_t ScopeWorld::identity(const ScopeState& state) const {
     auto all = mix(state.strikes ^ std::uint64_t{state.waits} << 32 ^ std::uint64_t{state.expired} << 40) ^ state.allocator;
     for (const auto number : state.hosts) all = mix(all) ^ number;
-    for (std::size_t index = 0; index < state.net.size(); ++index) all = mix(all) ^ state.net[index];
+    for (std::size_t index = 0; index < state.net.size(); ++index) all = mix(all) ^ (std::uint64_t{state.net[index]} << 8 | state.net.line(index));
     return mix(all);
 }
 

@@ -2,6 +2,7 @@
 // What must hold in every state of the small world, and what must be done when it is left in peace.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/sim/scope_world.hpp"
@@ -89,7 +90,13 @@ std::string ScopeWorld::unsettled(ScopeState state) {
             state = take(state, {ScopeChoice::Kind::deliver, 0});
         }
     }
-    const auto& view = allocators_.at(state.allocator).state.view;
+    std::vector<const ScopeHost*> hosts;
+    for (std::uint32_t number = 1; number <= limits_.hosts; ++number) hosts.push_back(&host(state, number));
+    return undone(allocators_.at(state.allocator), hosts, state.now());
+}
+
+std::string undone(const ScopeAllocator& allocator, const std::vector<const ScopeHost*>& hosts, Instant now) {
+    const auto& view = allocator.state.view;
     for (const auto& [id, claim] : view.claims) {
         const auto* own = view.workspace_of(claim.asked.user, claim.asked.project);
         const bool runs = own != nullptr && own->state == WorkspaceState::active;
@@ -98,27 +105,27 @@ std::string ScopeWorld::unsettled(ScopeState state) {
     for (const auto& [id, workspace] : view.workspaces) {
         if (workspace.state == WorkspaceState::stopped) continue;
         if (workspace.state != WorkspaceState::active) return fmt::format("I29: {} is {} for ever", id.value, to_string(workspace.state));
-        if (workspace.expires_at <= state.now()) return fmt::format("I8: the lease of {} is over, and it runs", id.value);
-        const auto& on = host(state, static_cast<std::uint32_t>(workspace.host.value.back() - '0'));
+        if (workspace.expires_at <= now) return fmt::format("I8: the lease of {} is over, and it runs", id.value);
+        const auto& on = **std::find_if(hosts.begin(), hosts.end(), [&](const auto* each) { return each->state.setup.host == workspace.host; });
         const auto serves = [&](const auto& entry) { return entry.second.workspace == id; };
         if (std::none_of(on.containers.begin(), on.containers.end(), serves)) return fmt::format("I29: {} is active and nothing runs", id.value);
         if (!on.kv.routes.contains(id)) return fmt::format("I29: {} runs and has no route", id.value);
     }
-    for (std::uint32_t number = 1; number <= limits_.hosts; ++number) {
-        const auto& here = host(state, number);
-        if (!here.alive) continue;
-        for (const auto& slot : view.hosts.at(here.state.setup.host).slots) {
-            if (slot.use != SlotUse::free && slot.use != SlotUse::leased) return fmt::format("I29: a slot of h-{} is {} for ever", number, to_string(slot.use));
+    for (const auto* here : hosts) {
+        if (!here->alive) continue;
+        const auto& id = here->state.setup.host;
+        for (const auto& slot : view.hosts.at(id).slots) {
+            if (slot.use != SlotUse::free && slot.use != SlotUse::leased) return fmt::format("I29: a slot of {} is {} for ever", id.value, to_string(slot.use));
         }
-        for (const auto& slot : here.state.slots) {
+        for (const auto& slot : here->state.slots) {
             const bool rests = slot.record.phase == SlotPhase::empty || slot.record.phase == SlotPhase::bound;
-            if (!rests) return fmt::format("I29: slot {} of h-{} is {} for ever", slot.record.slot, number, to_string(slot.record.phase));
+            if (!rests) return fmt::format("I29: slot {} of {} is {} for ever", slot.record.slot, id.value, to_string(slot.record.phase));
         }
-        for (const auto& [name, container] : here.containers) {
+        for (const auto& [name, container] : here->containers) {
             // A slot's folder is shared by all that stand on it: what came late waits until the slot is free.
-            const auto& slot = here.state.slots.at(container.slot).record;
+            const auto& slot = here->state.slots.at(container.slot).record;
             if (container.workspace.empty() && !slot.container.empty() && slot.container != name) continue;
-            if (lease_of(view, here.state.setup.host, container) == nullptr) return "I29: nobody ends " + where(here.state.setup.host, name, container);
+            if (lease_of(view, id, container) == nullptr) return "I29: nobody ends " + where(id, name, container);
         }
     }
     return {};

@@ -113,7 +113,6 @@ private:
     void add(Instant at) { mark(Scale::time, static_cast<std::uint64_t>(at.time_since_epoch().count())); }
     void add(Duration value) { raw(static_cast<std::uint64_t>(value.count())); }
     void add(const std::string& text) { form += text + '\0'; }
-    void add(const char* text) { form += text; }
     template <class Tag>
     void add(const Id<Tag>& id) { add(id.value); }
     template <class Tag>

@@ -127,5 +127,7 @@ private:
 std::string broken_alone(const ScopeAllocator& allocator);
 std::string broken_between(const ScopeAllocator& allocator, const ScopeHost& host);
 std::string broken_between(const ScopeHost& one, const ScopeHost& other);
+/// What is left to do where nothing is in flight and nothing more will happen.
+std::string undone(const ScopeAllocator& allocator, const std::vector<const ScopeHost*>& hosts, Instant now);
 
 }  // namespace berth::sim

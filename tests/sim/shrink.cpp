@@ -4,15 +4,13 @@
 #include <algorithm>
 #include <vector>
 
-#include "tests/sim/cluster.hpp"
-
 namespace berth::sim {
 
 namespace {
 
 class Shrinker {
 public:
-    Shrinker(Shrunk& best, std::string rule, std::uint64_t runs_max) : best_(best), rule_(std::move(rule)), runs_max_(runs_max) {}
+    Shrinker(Shrunk& best, const Breaks& breaks, std::uint64_t runs_max) : best_(best), breaks_(breaks), runs_max_(runs_max) {}
 
     void run() {
         if (!keeps(best_.recipe)) return;
@@ -30,9 +28,10 @@ private:
         ++best_.runs;
         Cluster cluster(options_of(recipe));
         const auto outcome = cluster.run();
-        if (!outcome.violation || outcome.violation->rule != rule_) return false;
+        const auto broken = breaks_(outcome);
+        if (!broken) return false;
         best_.recipe = recipe;
-        best_.text = outcome.violation->text;
+        best_.text = *broken;
         struck_.clear();
         for (const auto& strike : outcome.schedule) struck_.push_back(strike.number);
         best_.faults = struck_.size();
@@ -88,16 +87,23 @@ private:
     }
 
     Shrunk& best_;
-    std::string rule_;
+    const Breaks& breaks_;
     std::uint64_t runs_max_;
     std::vector<std::uint64_t> struck_;
 };
 
 }  // namespace
 
-Shrunk shrink(const Recipe& recipe, const std::string& rule, std::uint64_t runs_max) {
+Breaks breaks_rule(std::string rule) {
+    return [rule = std::move(rule)](const Outcome& outcome) -> std::optional<std::string> {
+        if (!outcome.violation || outcome.violation->rule != rule) return std::nullopt;
+        return outcome.violation->text;
+    };
+}
+
+Shrunk shrink(const Recipe& recipe, const Breaks& breaks, std::uint64_t runs_max) {
     Shrunk best{.recipe = recipe};
-    Shrinker(best, rule, runs_max).run();
+    Shrinker(best, breaks, runs_max).run();
     return best;
 }
 

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "tests/sim/cluster.hpp"
 #include "tests/sim/recipe.hpp"
 
 namespace berth::sim {
@@ -19,7 +21,11 @@ struct Shrunk {
     std::uint64_t runs = 0;
 };
 
-/// `recipe` must break `rule`. Tries at most `runs_max` runs.
-Shrunk shrink(const Recipe& recipe, const std::string& rule, std::uint64_t runs_max);
+/// What is broken in a run, if it is what is looked for.
+using Breaks = std::function<std::optional<std::string>(const Outcome&)>;
+Breaks breaks_rule(std::string rule);
+
+/// `recipe` must break what `breaks` looks for. Tries at most `runs_max` runs.
+Shrunk shrink(const Recipe& recipe, const Breaks& breaks, std::uint64_t runs_max);
 
 }  // namespace berth::sim

@@ -17,6 +17,13 @@ const std::string allocator_address = "allocator";
 
 }  // namespace
 
+hostagent::Recovered SimKv::recovered(std::vector<FoundContainer> found) const {
+    hostagent::Recovered all{.found = std::move(found), .term = term, .sealed = sealed, .position = position_seen};
+    for (const auto& [slot, record] : slots) all.records.push_back(record);
+    for (const auto& [workspace, route] : routes) all.routes.push_back(route);
+    return all;
+}
+
 void SimKv::put(const hostagent::Persist& what) {
     if (const auto* record = std::get_if<SlotRecord>(&what)) {
         check(record->epoch >= slots[record->slot].epoch, "I3: the local memory never lowers an epoch");
@@ -56,10 +63,7 @@ void SimHost::begin() {
     state_ = hostagent::make_state(plan_.policy, {.host = plan_.host, .incarnation = plan_.incarnation, .slots = plan_.slots,
                                                   .homes = "/homes", .boot = fmt::format("{}b{}", plan_.incarnation.value, ++boots_),
                                                   .proxy_port = 9000});
-    hostagent::Recovered recovered{.found = engine_.list(), .term = kv_.term, .sealed = kv_.sealed, .position = kv_.position_seen};
-    for (const auto& [slot, record] : kv_.slots) recovered.records.push_back(record);
-    for (const auto& [workspace, route] : kv_.routes) recovered.routes.push_back(route);
-    give_now(recovered);
+    give_now(kv_.recovered(engine_.list()));
     enroll(life);
     tick(life);
     tell_activity(life);

@@ -22,6 +22,8 @@ struct SimKv {
     bool sealed = false;
 
     void put(const hostagent::Persist& what);
+    /// What an agent that begins anew reads, beside what the engine has.
+    hostagent::Recovered recovered(std::vector<FoundContainer> found) const;
 };
 
 struct HostPlan {

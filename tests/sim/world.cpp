@@ -190,7 +190,7 @@ bool World::is_cut(const std::string& from, const std::string& to) const {
 bool World::strikes(double probability, const char* what, const std::string& whom) {
     if (probability <= 0 || !fault_rng_.chance(probability)) return false;
     ++last_strike_;
-    if (spared.contains(last_strike_) || (only && !only->contains(last_strike_))) return false;
+    if (only && !only->contains(last_strike_)) return false;
     ++counted[what];
     if (schedule.size() < strikes_kept_max) schedule.push_back({last_strike_, now, whom.empty() ? what : fmt::format("{} {}", what, whom)});
     if (tracing) note(fmt::format("*** {} {}", what, whom));

@@ -142,8 +142,7 @@ public:
     std::uint64_t pick(std::uint64_t bound) { return fault_rng_.below(bound); }
     Duration pick(Duration least, Duration most);
     std::vector<Strike> schedule;
-    std::set<std::uint64_t> spared;                    // strikes that do not happen: the shrinker's
-    std::optional<std::set<std::uint64_t>> only;       // or: the only ones that do
+    std::optional<std::set<std::uint64_t>> only;       // strikes that happen: the shrinker's; all of them when absent
     void heal();                                       // ends every fault, now and from now on
     void mark(const std::string& what) { ++counted["reached " + what]; }
     std::vector<std::string> trace;                    // filled when `tracing`

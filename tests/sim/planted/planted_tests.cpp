@@ -77,8 +77,8 @@ void say(int to, std::string_view rule, std::string_view text) { write_all(to, f
         const auto outcome = cluster.run();
         if (!outcome.violation) continue;
         auto text = outcome.violation->text;
-        if (ground.shrink > 0) {
-            const auto shrunk = shrink({.seed = ground.first + index}, outcome.violation->rule, ground.shrink);
+        if (ground.shrink > 0 && often.empty()) {             // a recipe does not say what strikes often
+            const auto shrunk = shrink({.seed = ground.first + index}, breaks_rule(outcome.violation->rule), ground.shrink);
             text = fmt::format("shrunk from {} to {} faults in {} runs: {}", shrunk.faults_before, shrunk.faults, shrunk.runs, text_of(shrunk.recipe));
         }
         say(to, outcome.violation->rule, text);
@@ -166,7 +166,7 @@ int main(int argc, char** argv) {
         const auto quiet = begin("", std::nullopt, fault, quiet_ground);
         const auto finding = read_findings(quiet.pipe, quiet.child);
         if (finding.found) {
-            std::cout << fmt::format("without any bug, seed {} is broken{}: {}: {}\n", ground.first + finding.seeds - 1,
+            std::cout << fmt::format("without any bug, {} {} is broken{}: {}: {}\n", ground.scope ? "world" : "seed", ground.scope ? finding.seeds : ground.first + finding.seeds - 1,
                                      fault.empty() ? "" : fmt::format(" when {} strikes often", fault), finding.rule, finding.text);
             return 1;
         }
