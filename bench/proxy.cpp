@@ -23,8 +23,8 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "hostagent/local_kv.hpp"
-#include "hostagent/token.hpp"
+#include "hostkv/local_kv.hpp"
+#include "hostkv/token.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/folder.hpp"
 

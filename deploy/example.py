@@ -25,7 +25,7 @@ SECTIONS = [
     ("hostagent", "What runs on a host.", [("hostagent/policy.hpp", "Policy"), ("hostagent/policy.hpp", "ShellPolicy")]),
     ("docker", "Workspaces in containers. `berth up` sets socket and cluster by what it finds.",
      [("hostagent/engines/docker.hpp", "DockerPolicy")]),
-    ("proxy", "From the browser to the workspace.", [("hostagent/proxy/policy.hpp", "Policy")]),
+    ("proxy", "From the browser to the workspace.", [("proxy/policy.hpp", "Policy")]),
     ("broker", "Where the bus listens.", [("broker/policy.hpp", "Policy")]),
 ]
 LEFT_OUT = {("pool.default", "pool")}  # the name is in the section's

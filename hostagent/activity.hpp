@@ -11,7 +11,7 @@
 
 #include "events/activity.hpp"
 #include "hostagent/engine.hpp"
-#include "hostagent/local_kv.hpp"
+#include "hostkv/records.hpp"
 
 namespace berth::hostagent {
 

@@ -9,7 +9,7 @@
 #include "base/rng.hpp"
 #include "hostagent/home.hpp"
 #include "hostagent/local_http.hpp"
-#include "hostagent/token.hpp"
+#include "hostkv/token.hpp"
 
 namespace berth::hostagent {
 

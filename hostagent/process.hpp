@@ -22,6 +22,7 @@
 #include "hostagent/proxy_watch.hpp"
 #include "hostagent/step.hpp"
 #include "hostagent/workers.hpp"
+#include "hostkv/local_kv.hpp"
 
 namespace berth::hostagent {
 

@@ -23,7 +23,7 @@
 
 #include "events/activity.hpp"
 #include "events/host.hpp"
-#include "hostagent/local_kv.hpp"
+#include "hostkv/records.hpp"
 #include "hostagent/policy.hpp"
 #include "hostagent/ports.hpp"
 

@@ -6,8 +6,8 @@ cd "$1"
 bad=0
 say() { echo "$1" >&2; bad=1; }
 
-processes="broker allocator scaler reaper hostagent gateway cli"
-# What a process may include beside its own folder, base, events and bus. hostagent/token.hpp and
+processes="broker allocator scaler reaper hostagent proxy gateway cli"
+# What a process may include beside its own folder, base, events and bus. hostkv/token.hpp and
 # local_kv.hpp belong to agent and proxy, which share a folder.
 for process in $processes; do
     [ -d "$process" ] || continue
@@ -20,7 +20,7 @@ for process in $processes; do
 $hits"
     done
 done
-hits=$(grep -rnE '#include "(bus|broker|allocator|scaler|reaper|hostagent|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
+hits=$(grep -rnE '#include "(bus|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
 [ -n "$hits" ] && say "base or events include something above them:
 $hits"
 

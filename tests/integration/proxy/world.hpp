@@ -10,8 +10,8 @@
 #include <string>
 
 #include "base/clock.hpp"
-#include "hostagent/local_kv.hpp"
-#include "hostagent/token.hpp"
+#include "hostkv/local_kv.hpp"
+#include "hostkv/token.hpp"
 #include "tests/integration/proxy/container.hpp"
 #include "tests/integration/proxy/visitor.hpp"
 

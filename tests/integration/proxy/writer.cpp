@@ -6,7 +6,7 @@
 
 #include <string_view>
 
-#include "hostagent/local_kv.hpp"
+#include "hostkv/local_kv.hpp"
 
 namespace {
 

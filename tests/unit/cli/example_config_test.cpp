@@ -16,7 +16,7 @@
 #include "gateway/policy.hpp"
 #include "hostagent/engines/docker.hpp"
 #include "hostagent/policy.hpp"
-#include "hostagent/proxy/policy.hpp"
+#include "proxy/policy.hpp"
 #include "reaper/policy.hpp"
 #include "scaler/policy.hpp"
 #include "scaler/providers/local/policy.hpp"

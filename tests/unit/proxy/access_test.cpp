@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may reach which workspace (I25, I26), as tables.
-#include "hostagent/proxy/access.hpp"
+#include "proxy/access.hpp"
 
 #include <gtest/gtest.h>
 
-#include "hostagent/proxy/names.hpp"
+#include "proxy/names.hpp"
 
 namespace berth::proxy {
 namespace {

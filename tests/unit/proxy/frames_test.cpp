@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Data frames of a browser are use; pings, pongs, closes and empty frames are not.
-#include "hostagent/proxy/frames.hpp"
+#include "proxy/frames.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A head that two readers could read in two ways is refused (request smuggling).
-#include "hostagent/proxy/head.hpp"
+#include "proxy/head.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hostagent/proxy/names.hpp"
+#include "proxy/names.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hostagent/proxy/pages.hpp"
+#include "proxy/pages.hpp"
 
 #include <gtest/gtest.h>
 

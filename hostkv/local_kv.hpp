@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's own memory: one LMDB environment that agent and proxy share. The agent writes slots
+// and routes; the proxy writes used links and last activity. Every write is durable (fsync) before
+// it returns, except activity. Survives the death of every process.
+//
+//   slot/<n>            SlotRecord      what this slot holds and the highest epoch it ever held (I3)
+//   route/<workspace>   RouteRecord     which port serves the workspace, and for whom (I25)
+//   link/<id>           Instant         a link that was used, until it would have expired (I26)
+//   activity/<workspace> Instant        last user byte through the proxy
+//   meta/…              term, position, incarnation, sealed, secret (of this host alone, 32 bytes as hex)
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "hostkv/records.hpp"
+
+namespace berth {
+
+class LocalKv {
+public:
+    /// Makes the folder (0700) and the host's secret when new. `corrupt` when the file is damaged.
+    static Result<std::unique_ptr<LocalKv>> open(const std::string& dir);
+    ~LocalKv();
+
+    /// All of it, in this order, in one durable transaction; or nothing of it. Refuses (fenced) to lower
+    /// a term or the epoch of a slot.
+    Result<void> apply(const std::vector<KvChange>& changes);
+    Result<bool> sealed() const;
+
+    Result<std::vector<SlotRecord>> slots() const;
+    Result<void> put_slot(const SlotRecord& record);           // refuses (fenced) to lower the epoch
+
+    Result<std::optional<RouteRecord>> route(const WorkspaceId& workspace) const;
+    Result<std::vector<RouteRecord>> routes() const;
+    Result<void> put_route(const RouteRecord& record);
+    Result<void> drop_route(const WorkspaceId& workspace);
+
+    Result<Position> position() const;                         // the highest that was seen with any other change
+    Result<Term> term() const;
+    Result<void> put_term(Term term);                          // refuses (fenced) to lower it
+    Result<std::optional<std::string>> meta(const std::string& name) const;
+    Result<void> put_meta(const std::string& name, const std::string& value);
+    const std::string& secret() const;                         // never logged
+
+    /// True once per link id; later calls give false. Old ids are dropped after `expires_at`.
+    Result<bool> use_link(const std::string& id, Instant expires_at, Instant now);
+    Result<std::optional<Instant>> activity(const WorkspaceId& workspace) const;
+    Result<void> put_activity(const WorkspaceId& workspace, Instant at);   // not synced: a hint
+    Result<void> drop_activity(const WorkspaceId& workspace);
+
+private:
+    struct Inside;
+    explicit LocalKv(std::unique_ptr<Inside> inside);
+    std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace berth

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a host remembers, as values: the agent's core decides them, LocalKv keeps them, the proxy reads
+// them. Everything of one step is one KvChange list and becomes durable at once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/ids.hpp"
+#include "base/reflect.hpp"
+#include "base/time.hpp"
+#include "events/host.hpp"
+
+namespace berth {
+
+/// Persisted before the engine acts on it.
+struct SlotRecord {
+    std::uint32_t slot = 0;
+    SlotPhase phase = SlotPhase::empty;
+    Epoch epoch;                         // highest ever; never lowered
+    WorkspaceId workspace;
+    UserId user;
+    ProjectName project;
+    ContainerId container;               // the incarnation on the slot; bound to (workspace, epoch) at most once (I2)
+    std::uint32_t port = 0;
+    Instant expires_at;
+    std::optional<Instant> hold_until;
+    std::string text;
+    std::optional<Instant> bound_at;     // absent until the environment was given to the user
+    BERTH_FIELDS(SlotRecord, slot, phase, epoch, workspace, user, project, container, port, expires_at, hold_until, text,
+                 bound_at)
+};
+
+struct RouteRecord {
+    WorkspaceId workspace;
+    UserId user;
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    ContainerId container;
+    std::uint32_t port = 0;              // on 127.0.0.1
+    Instant confirmed_at;                // last word of a live allocator that this lease stands
+    BERTH_FIELDS(RouteRecord, workspace, user, slot, epoch, container, port, confirmed_at)
+};
+
+struct DropRoute {                       // and the workspace's last activity
+    WorkspaceId workspace;
+};
+struct PutSealed {};                     // this host takes nothing new, for ever
+using KvChange = std::variant<SlotRecord, RouteRecord, DropRoute, Term, Position, PutSealed>;
+
+}  // namespace berth

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/access.hpp"
+
+#include "proxy/names.hpp"
+
+namespace berth::proxy {
+
+Refusal why_no_route(const WorkspaceId& workspace, const std::vector<SlotRecord>& slots) {
+    for (const auto& slot : slots) {
+        if (slot.workspace != workspace) continue;
+        switch (slot.phase) {
+            case SlotPhase::empty: continue;
+            case SlotPhase::preparing:
+            case SlotPhase::prepared:
+            case SlotPhase::binding:
+            case SlotPhase::bound: return Refusal::starting;   // bound: its container is started anew
+            case SlotPhase::stopping:
+            case SlotPhase::stopped:
+            case SlotPhase::broken: return Refusal::stopped;
+        }
+    }
+    return Refusal::unknown_workspace;
+}
+
+Judged<RouteRecord> usable(const std::optional<RouteRecord>& route, const Policy& policy, Instant now) {
+    if (!route || route->port == 0 || route->port > 65'535) {
+        return tl::make_unexpected(Refusal::unknown_workspace);
+    }
+    if (now - route->confirmed_at > policy.grant_age_max) return tl::make_unexpected(Refusal::unconfirmed);
+    return *route;
+}
+
+Judged<TokenClaims> judge_link(std::string_view token, const WorkspaceId& workspace, const HostId& host,
+                               std::string_view secret, Instant now) {
+    auto claims = verify_token(token, TokenPurpose::link, host, secret, now);
+    if (!claims || claims->workspace != workspace) return tl::make_unexpected(Refusal::bad_link);
+    return std::move(*claims);
+}
+
+Judged<TokenClaims> judge_session(std::string_view token, const HostId& host, std::string_view secret,
+                                  Instant now) {
+    auto claims = verify_token(token, TokenPurpose::session, host, secret, now);
+    if (!claims) return tl::make_unexpected(Refusal::ended_session);
+    return std::move(*claims);
+}
+
+Judged<void> judge_claims(const TokenClaims& session, const RouteRecord& route, Instant now) {
+    if (session.workspace != route.workspace) return tl::make_unexpected(Refusal::other_session);
+    if (session.epoch != route.epoch || now >= session.expires_at) {
+        return tl::make_unexpected(Refusal::ended_session);
+    }
+    if (session.user != route.user) return tl::make_unexpected(Refusal::other_session);
+    return {};
+}
+
+Judged<void> judge_origin(const Provenance& from) {
+    const bool safe = from.method == "GET" || from.method == "HEAD" || from.method == "OPTIONS";
+    const bool ours = from.origin && !from.origin_repeated && same_origin(*from.origin, from.scheme, from.host);
+    if (!safe || from.websocket) {
+        if (!ours) return tl::make_unexpected(Refusal::foreign_origin);
+        return {};
+    }
+    if (from.fetch_mode == "navigate" && from.fetch_destination == "document") return {};
+    const bool foreign_page = from.fetch_site == "same-site" || from.fetch_site == "cross-site";
+    if (foreign_page || (from.origin && !ours)) return tl::make_unexpected(Refusal::foreign_origin);
+    return {};
+}
+
+bool is_prefetch(std::string_view purpose, std::string_view fetch_destination) {
+    if (to_lower(purpose).find("prefetch") != std::string::npos) return true;
+    return !fetch_destination.empty() && fetch_destination != "document";
+}
+
+}  // namespace berth::proxy

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/connection.hpp"
+
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/write.hpp>
+#include <exception>
+
+#include "base/diagnostics.hpp"
+#include "base/rng.hpp"
+#include "proxy/head.hpp"
+#include "proxy/names.hpp"
+
+namespace berth::proxy {
+
+namespace {
+
+constexpr std::string_view own_prefix = "/_berth/";
+constexpr std::string_view open_prefix = "/_berth/open?token=";
+constexpr std::size_t head_read_bytes = 8'192;
+
+std::string_view text_of(const flat_buffer& buffer) {
+    return {static_cast<const char*>(buffer.data().data()), buffer.data().size()};
+}
+std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+/// Empty when it is there more than once, too.
+std::string_view only_value(const RequestHead& head, std::string_view name) {
+    const auto values = values_of(head, name);
+    return values.size() == 1 ? values.front() : std::string_view{};
+}
+
+}  // namespace
+
+Connection::Connection(Context& context, tcp::socket socket)
+    : context_(context),
+      browser_(std::move(socket), context.tls),
+      from_browser_(context.policy.head_bytes_max + chunk_bytes),
+      idle_since_(context.clock.now()),
+      upload_end_(browser_.get_executor()),
+      from_container_(context.policy.answer_head_bytes_max + chunk_bytes) {}
+
+Connection::~Connection() = default;
+
+void Connection::start(std::function<void(const std::shared_ptr<Connection>&)> ended) {
+    ended_ = std::move(ended);
+    auto self = shared_from_this();
+    net::co_spawn(
+        browser_.get_executor(), [self]() -> net::awaitable<void> { co_await self->run(); },
+        [self](const std::exception_ptr& failed) {
+            self->cut();
+            if (failed) {
+                try {
+                    std::rethrow_exception(failed);
+                } catch (const std::exception& error) {
+                    log_warn("connection.failed", {{"why", error.what()}});
+                }
+            }
+            if (self->ended_) std::exchange(self->ended_, nullptr)(self);
+        });
+}
+
+void Connection::enter(Phase phase) {
+    if (!dead_) phase_ = phase;
+    if (phase == Phase::idle) idle_since_ = now();
+}
+
+void Connection::no_limits() { browser_deadline_ = container_deadline_ = Instant::max(); }
+
+bool Connection::enforce_deadlines(Instant at) {
+    if (dead_ || (at <= browser_deadline_ && at <= container_deadline_)) return false;
+    if (at > browser_deadline_ || phase_ != Phase::exchange || answer_begun_) {
+        cut();
+    } else {
+        container_late_ = true;   // the browser still gets an answer
+        leave_container();
+    }
+    return true;
+}
+
+bool Connection::abandoned() {
+    if (dead_ || phase_ != Phase::exchange || upload_running_) return false;
+    char byte = 0;
+    return ::recv(browser_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+void Connection::cut() {
+    if (dead_) return;
+    dead_ = true;
+    phase_ = Phase::closed;
+    no_limits();
+    ErrorCode ignored;
+    browser_.socket().close(ignored);
+    leave_container();
+}
+
+net::awaitable<void> Connection::run() {
+    if (context_.tls != nullptr) {
+        ErrorCode error;
+        limit_browser(context_.policy.head_timeout);
+        co_await browser_.handshake(error);
+        if (error) co_return;
+    }
+    auto next = Next::keep;
+    while (!dead_ && next == Next::keep) {
+        const bool asked = co_await read_head();
+        if (!asked) co_return;
+        next = co_await serve();
+    }
+}
+
+/// Reads up to the end of a head, and answers here what is no proper one. False: nothing more comes.
+net::awaitable<bool> Connection::read_head() {
+    session_.reset();
+    request_.reset();
+    host_.clear();
+    answer_begun_ = container_spoke_ = container_late_ = upload_malformed_ = false;
+    ErrorCode error;
+    if (from_browser_.size() == 0) {
+        if (context_.draining) co_return false;
+        enter(Phase::idle);
+        no_limits();
+        limit_browser(context_.policy.idle_timeout);
+        from_browser_.shrink_to_fit();
+        from_container_.shrink_to_fit();
+        co_await browser_.wait_readable(error);
+        if (error) co_return false;
+    }
+    if (context_.tls == nullptr || from_browser_.size() > 0) {
+        enter(Phase::head);
+        limit_browser(context_.policy.head_timeout);
+    }
+    std::size_t scanned = 0;
+    std::size_t end = std::string_view::npos;
+    for (;;) {
+        const auto text = text_of(from_browser_);
+        end = text.find("\r\n\r\n", scanned > 3 ? scanned - 3 : 0);
+        if (end != std::string_view::npos || text.size() > context_.policy.head_bytes_max) break;
+        scanned = text.size();
+        const auto space = from_browser_.prepare(head_read_bytes);
+        const auto got =
+            co_await browser_.async_read_some(space, net::redirect_error(net::use_awaitable, error));
+        if (error) co_return false;
+        if (from_browser_.size() == 0) {
+            enter(Phase::head);
+            limit_browser(context_.policy.head_timeout);
+        }
+        from_browser_.commit(got);
+    }
+    enter(Phase::answering);
+    if (end == std::string_view::npos || end + 4 > context_.policy.head_bytes_max) {
+        co_await answer_refusal(Refusal::head_too_large);
+        co_return false;
+    }
+    const auto head = text_of(from_browser_).substr(0, end + 4);
+    if (const auto fault = fault_of_head(head, context_.policy.fields_max)) {
+        co_await answer_refusal(Refusal::malformed, *fault);
+        co_return false;
+    }
+    request_.emplace();
+    request_->header_limit(2 * context_.policy.head_bytes_max);
+    request_->body_limit(std::numeric_limits<std::uint64_t>::max());
+    const auto used = request_->put(net::const_buffer(head.data(), head.size()), error);
+    if (error || !request_->is_header_done() || used != head.size()) {
+        request_.reset();
+        co_await answer_refusal(Refusal::malformed);
+        co_return false;
+    }
+    from_browser_.consume(used);
+    request_->eager(true);
+    host_ = field(http::field::host);
+    co_return true;
+}
+
+std::string_view Connection::field(http::field name) const {
+    if (!request_) return {};
+    return view(request_->get()[name]);
+}
+
+net::awaitable<Connection::Next> Connection::serve() {
+    const auto target = view(request_->get().target());
+    const auto path = path_of(target, host_);
+    const auto method = request_->get().method();
+    if (method == http::verb::connect || method == http::verb::trace) {
+        co_return co_await answer_refusal(Refusal::method_refused);
+    }
+    if (!path) co_return co_await answer_refusal(Refusal::malformed, "the target is no path of this host");
+    if (path->starts_with(own_prefix)) co_return co_await serve_own(*path);
+
+    const auto workspace = workspace_of(host_, context_.policy.apps_domain);
+    if (!workspace) co_return co_await answer_refusal(Refusal::unknown_workspace);
+    auto route = find_route(*workspace);
+    if (!route) co_return co_await answer_refusal(route.error());
+    const bool websocket = is_websocket(request_->get(), !request_->is_done());
+    auto session = judge_request(*route, websocket);
+    if (!session) co_return co_await answer_refusal(session.error());
+    if (context_.live[*workspace] >= context_.policy.connections_per_workspace_max) {
+        ++context_.counters.turned_away;
+        co_return co_await answer_refusal(Refusal::too_many);
+    }
+    co_return co_await forward(std::move(*route), std::move(*session), std::string{*path}, websocket);
+}
+
+Judged<RouteRecord> Connection::find_route(const WorkspaceId& workspace) const {
+    const auto known = context_.kv.route(workspace);
+    if (!known) {
+        log_warn("memory.unreadable", {{"why", known.error().text}});
+        return tl::make_unexpected(Refusal::memory_unreadable);
+    }
+    if (*known) return usable(*known, context_.policy, now());
+    const auto slots = context_.kv.slots();
+    return tl::make_unexpected(slots ? why_no_route(workspace, *slots) : Refusal::memory_unreadable);
+}
+
+Judged<TokenClaims> Connection::judge_request(const RouteRecord& route, bool websocket) {
+    const auto& head = request_->get();
+    auto token = cookie_value(values_of(head, "Cookie"), context_.cookie);
+    if (!token) return tl::make_unexpected(Refusal::no_session);
+    if (!known_claims_ || *token != known_token_) {
+        known_claims_.reset();
+        auto claims = judge_session(*token, context_.host, context_.kv.secret(), now());
+        if (!claims) return claims;
+        known_token_ = std::move(*token);
+        known_claims_ = std::move(*claims);
+    }
+    if (const auto good = judge_claims(*known_claims_, route, now()); !good) {
+        return tl::make_unexpected(good.error());
+    }
+    const auto origins = values_of(head, "Origin");
+    const Provenance from{.method = view(head.method_string()),
+                          .websocket = websocket,
+                          .origin = origins.empty() ? std::nullopt : std::optional{origins.front()},
+                          .origin_repeated = origins.size() > 1,
+                          .scheme = context_.scheme,
+                          .host = host_,
+                          .fetch_site = only_value(head, "Sec-Fetch-Site"),
+                          .fetch_mode = only_value(head, "Sec-Fetch-Mode"),
+                          .fetch_destination = only_value(head, "Sec-Fetch-Dest")};
+    if (const auto good = judge_origin(from); !good) return tl::make_unexpected(good.error());
+    return *known_claims_;
+}
+
+net::awaitable<Connection::Next> Connection::serve_own(std::string_view path) {
+    const auto method = request_->get().method();
+    if (method != http::verb::get && method != http::verb::head) {
+        co_return co_await answer_refusal(Refusal::method_refused);
+    }
+    if (path == "/_berth/health") {
+        auto with = health();
+        co_return co_await answer(std::move(with));
+    }
+    if (path == "/_berth/page.css") {
+        auto with = style_sheet();
+        co_return co_await answer(std::move(with));
+    }
+    if (!path.starts_with(open_prefix)) co_return co_await answer_refusal(Refusal::no_such_page);
+    const std::string token{path.substr(open_prefix.size())};
+    auto cookie = co_await open_link(token);
+    if (!cookie) co_return co_await answer_refusal(cookie.error());
+    auto with = redirect(context_.policy.landing, std::move(*cookie));
+    co_return co_await answer(std::move(with));
+}
+
+/// Turns a link into a session, once: the value of Set-Cookie, empty when the browser has a session.
+net::awaitable<Judged<std::string>> Connection::open_link(std::string token) {
+    const auto workspace = workspace_of(host_, context_.policy.apps_domain);
+    if (!workspace) co_return tl::make_unexpected(Refusal::unknown_workspace);
+    const auto& head = request_->get();
+    if (head.method() != http::verb::get) co_return tl::make_unexpected(Refusal::method_refused);
+    for (const std::string_view name : {"Purpose", "Sec-Purpose", "X-Moz", "X-Purpose"}) {
+        for (const auto value : values_of(head, name)) {
+            if (is_prefetch(value, "")) co_return tl::make_unexpected(Refusal::prefetched);
+        }
+    }
+    for (const auto value : values_of(head, "Sec-Fetch-Dest")) {
+        if (is_prefetch("", value)) co_return tl::make_unexpected(Refusal::prefetched);
+    }
+    auto route = find_route(*workspace);
+    if (!route) co_return tl::make_unexpected(route.error());
+    auto link = judge_link(token, *workspace, context_.host, context_.kv.secret(), now());
+    Refusal why = Refusal::bad_link;
+    if (link && link->epoch == route->epoch && link->user == route->user) {
+        const auto first =
+            co_await context_.links.use(browser_.get_executor(), link->id, link->expires_at, now());
+        if (dead_) co_return tl::make_unexpected(Refusal::used_link);
+        if (!first) {
+            log_warn("memory.unwritable", {{"why", first.error().text}});
+            co_return tl::make_unexpected(Refusal::memory_unreadable);
+        }
+        if (*first) {
+            const TokenClaims session{.purpose = TokenPurpose::session,
+                                      .host = context_.host,
+                                      .workspace = *workspace,
+                                      .epoch = route->epoch,
+                                      .user = route->user,
+                                      .id = random_hex(16),
+                                      .expires_at = now() + session_lifetime};
+            log_info("session.opened", {{"workspace", *workspace}, {"epoch", route->epoch}});
+            co_return set_cookie(context_.cookie, mint_token(session, context_.kv.secret()), session_lifetime);
+        }
+        why = Refusal::used_link;
+    }
+    if (judge_request(*route, false)) {
+        co_return std::string{};   // the page was loaded again: no harm, no new session
+    }
+    co_return tl::make_unexpected(why);
+}
+
+net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::string_view detail) {
+    ++context_.counters.refused;
+    log_line(LogLevel::debug, "refused", {{"why", why}, {"host", host_}, {"detail", detail}});
+    auto with = refuse(why, field(http::field::accept), detail);
+    const auto next = co_await answer(std::move(with));
+    co_return why == Refusal::malformed || why == Refusal::head_too_large ? Next::close : next;
+}
+
+/// Keeps the connection only when the request had no body that would still have to be read.
+net::awaitable<Connection::Next> Connection::answer(Answer with) {
+    enter(Phase::answering);
+    limit_browser(context_.policy.head_timeout);
+    const bool keep = request_ && request_->is_done() && request_->get().version() == 11 &&
+                      request_->keep_alive() && !context_.draining;
+    http::response<http::buffer_body> head;
+    head.version(11);
+    head.result(with.status);
+    head.set(http::field::cache_control, "no-store");
+    head.set(http::field::content_type, boost::beast::string_view{with.type.data(), with.type.size()});
+    head.set("X-Content-Type-Options", "nosniff");
+    head.set("Referrer-Policy", "no-referrer");
+    head.set("Content-Security-Policy",
+             "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'");
+    if (with.status == 401) head.set(http::field::www_authenticate, "Berth-Link");
+    if (with.status == 405) head.set(http::field::allow, "GET");
+    if (with.retry_after_s > 0) head.set(http::field::retry_after, std::to_string(with.retry_after_s));
+    if (!with.location.empty()) head.set(http::field::location, with.location);
+    if (!with.cookie.empty()) head.set(http::field::set_cookie, with.cookie);
+    if (!keep) head.set(http::field::connection, "close");
+    head.content_length(with.body.size());
+    if (!request_ || request_->get().method() != http::verb::head) {
+        head.body().data = with.body.data();
+        head.body().size = with.body.size();
+    }
+    head.body().more = false;
+    const auto end = head.body().data == nullptr || head.body().size == 0 ? WriteUpTo::head : WriteUpTo::body;
+    http::response_serializer<http::buffer_body> writer{head};
+    answer_begun_ = true;
+    const bool written = co_await write_to_browser(writer, end);
+    if (!written) co_return Next::close;
+    if (!keep) co_await linger();
+    co_return keep ? Next::keep : Next::close;
+}
+
+/// Reads on for a moment, so that what the browser still sends does not make TCP throw the answer away.
+net::awaitable<void> Connection::linger() {
+    if (context_.tls != nullptr) co_return;
+    ErrorCode error;
+    limit_browser(context_.policy.linger);
+    browser_.socket().shutdown(tcp::socket::shutdown_send, error);
+    if (upload_running_) {   // it reads, and throws away what it reads
+        leave_container();
+        co_await wait_for_upload(context_.policy.linger);
+        co_return;
+    }
+    std::size_t read = 0;
+    Chunk chunk(context_.chunks);
+    while (!error && read < linger_bytes_max) {
+        read += co_await browser_.async_read_some(net::mutable_buffer(chunk.bytes(), chunk_bytes),
+                                                  net::redirect_error(net::use_awaitable, error));
+    }
+}
+
+}  // namespace berth::proxy

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all connections of one proxy share. Everything runs on one thread.
+#pragma once
+
+#include "proxy/net.hpp"
+
+#include <boost/asio/ssl/context.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/clock.hpp"
+#include "hostkv/local_kv.hpp"
+#include "proxy/activity.hpp"
+#include "proxy/chunks.hpp"
+#include "proxy/links.hpp"
+#include "proxy/policy.hpp"
+
+namespace berth::proxy {
+
+struct Counters {
+    std::uint64_t connections = 0;
+    std::uint64_t requests = 0;      // forwarded
+    std::uint64_t refused = 0;
+    std::uint64_t tunnels = 0;
+    std::uint64_t cut = 0;           // live ones that lost their right
+    std::uint64_t timed_out = 0;
+    std::uint64_t turned_away = 0;   // over a bound
+    BERTH_FIELDS(Counters, connections, requests, refused, tunnels, cut, timed_out, turned_away)
+};
+
+struct Context {
+    Policy policy;
+    const Clock& clock;
+    LocalKv& kv;
+    HostId host;
+    std::string scheme;              // as browsers see it
+    std::string cookie;              // the name of ours
+    net::ssl::context* tls = nullptr;
+    bool draining = false;
+    Chunks chunks;
+    Activity activity;
+    Links links;
+    Counters counters;
+    std::map<WorkspaceId, std::uint32_t> live;   // requests and tunnels under way
+};
+
+}  // namespace berth::proxy

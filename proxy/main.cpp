@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// berth-proxy: lets browsers reach the workspaces of one host, each user their own.
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/config.hpp"
+#include "base/diagnostics.hpp"
+#include "base/exit.hpp"
+#include "hostkv/local_kv.hpp"
+#include "proxy/place.hpp"
+#include "proxy/process.hpp"
+
+namespace {
+
+struct Options {
+    std::string config;
+    std::string state;
+    std::string host_id;
+    std::string listen_address = "127.0.0.1";
+    std::uint16_t port = 0;
+    std::string log_level = "info";
+};
+
+/// [proxy], and from [hostagent] what stands in the links that the agent hands out.
+berth::Result<berth::proxy::Policy> read_policy(const std::string& path) {
+    auto config = TRY(berth::Config::load(path));
+    for (const std::string key : {"apps_domain", "scheme"}) {
+        const auto links = config.find("hostagent", key);
+        if (links && !config.find("proxy", key)) config.set("proxy", key, links->value, links->origin);
+    }
+    return berth::read_section<berth::proxy::Policy>(config, "proxy");
+}
+
+berth::Result<void> run(const Options& options) {
+    const auto level = TRY(berth::parse_log_level(options.log_level));
+    berth::start_diagnostics("berth-proxy", options.host_id, level);
+    auto policy = TRY(read_policy(options.config));
+    const auto place = TRY(berth::proxy::Place::take(options.state));
+    const auto kv = TRY(berth::LocalKv::open(options.state + "/kv"));
+    const berth::RealClock clock;
+    const berth::proxy::Listen at{options.listen_address, options.port, place->earlier_port()};
+    const auto process =
+        TRY(berth::proxy::Process::open(std::move(policy), clock, *kv, berth::HostId{options.host_id}, at));
+    TRY(place->serves_at(process->port()));
+    berth::log_info("ready", {{"address", options.listen_address}, {"port", process->port()}});
+    process->run();
+    berth::log_info("stopped");
+    return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"Lets browsers reach the workspaces of one host, each user their own."};
+    Options options;
+    app.add_option("--config", options.config, "TOML file; [proxy] is read");
+    app.add_option("--state", options.state, "the host's own folder: kv/, proxy.port, proxy.pid")->required();
+    app.add_option("--host-id", options.host_id, "the host whose tokens are good here")->required();
+    app.add_option("--listen-address", options.listen_address, "default 127.0.0.1");
+    app.add_option("--port", options.port, "0: that of an earlier life, else a free one");
+    app.add_option("--log-level", options.log_level, "debug, info, warn or error");
+    app.footer("Example: berth-proxy --state ~/.local/state/berth/hosts/h-1 --host-id h-1 --port 8080");
+    CLI11_PARSE(app, argc, argv);
+    return berth::exit_with("berth-proxy", run(options));
+}

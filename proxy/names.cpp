@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/names.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace berth::proxy {
+
+namespace {
+
+char lower(char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+/// Cuts `host` into name and port; nullopt when the port is no number.
+std::optional<std::string_view> name_without_port(std::string_view host) {
+    const auto colon = host.find(':');
+    if (colon == std::string_view::npos) return host;
+    const auto port = host.substr(colon + 1);
+    const bool number = !port.empty() && port.size() <= 5 &&
+                        std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!number) return std::nullopt;
+    return host.substr(0, colon);
+}
+
+template <class Visit>
+void each_part(std::string_view text, Visit&& visit) {
+    for (;;) {
+        const auto end = text.find(';');
+        const auto part = trim(text.substr(0, end));
+        if (!part.empty()) visit(part);
+        if (end == std::string_view::npos) return;
+        text.remove_prefix(end + 1);
+    }
+}
+
+bool is_ours(std::string_view cookie) {
+    // A browser sends a nameless cookie as its value alone, which then reads like a named one.
+    while (!cookie.empty() && (cookie.front() == '=' || cookie.front() == ' ' || cookie.front() == '\t')) {
+        cookie.remove_prefix(1);
+    }
+    const auto name = to_lower(trim(cookie.substr(0, cookie.find('='))));
+    return name == to_lower(secure_cookie) || name == plain_cookie;
+}
+
+bool below_localhost(std::string_view domain) {
+    return domain == "localhost" || domain.ends_with(".localhost");
+}
+
+}  // namespace
+
+std::string to_lower(std::string_view text) {
+    std::string result{text};
+    std::transform(result.begin(), result.end(), result.begin(), lower);
+    return result;
+}
+
+std::optional<WorkspaceId> workspace_of(std::string_view host, std::string_view apps_domain) {
+    const auto named = name_without_port(host);
+    if (!named) return std::nullopt;
+    const auto name = to_lower(*named);
+    const auto tail = "." + std::string{apps_domain};
+    if (!name.ends_with(tail)) return std::nullopt;
+    const auto label = name.substr(0, name.size() - tail.size());
+    if (!is_dns_label(label) || label.back() == '-') return std::nullopt;
+    return WorkspaceId{label};
+}
+
+std::optional<std::string_view> path_of(std::string_view target, std::string_view host) {
+    if (target.starts_with('/')) return target;
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (to_lower(target.substr(0, scheme.size())) != scheme) continue;
+        const auto rest = target.substr(scheme.size());
+        const auto slash = rest.find('/');
+        if (slash == std::string_view::npos) return std::nullopt;   // "http://host?x" too: no path to forward
+        if (host.empty() || to_lower(rest.substr(0, slash)) != to_lower(host)) return std::nullopt;
+        return rest.substr(slash);
+    }
+    return std::nullopt;
+}
+
+bool same_origin(std::string_view origin, std::string_view scheme, std::string_view host) {
+    return !host.empty() && origin == fmt::format("{}://{}", scheme, to_lower(host));
+}
+
+std::string_view cookie_name(std::string_view scheme, std::string_view apps_domain) {
+    return scheme == "https" || below_localhost(apps_domain) ? secure_cookie : plain_cookie;
+}
+
+std::string set_cookie(std::string_view name, std::string_view token, Duration lifetime) {
+    return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{}", name, token,
+                       lifetime.count() / 1000, name == secure_cookie ? "; Secure" : "");
+}
+
+std::optional<std::string> cookie_value(const std::vector<std::string_view>& fields, std::string_view name) {
+    std::optional<std::string> value;
+    int found = 0;
+    for (const auto field : fields) {
+        each_part(field, [&](std::string_view part) {
+            const auto equals = part.find('=');
+            if (equals == std::string_view::npos || trim(part.substr(0, equals)) != name) return;
+            ++found;
+            value = std::string{trim(part.substr(equals + 1))};
+        });
+    }
+    return found == 1 ? value : std::nullopt;
+}
+
+std::string without_our_cookies(const std::vector<std::string_view>& fields) {
+    std::string kept;
+    for (const auto field : fields) {
+        each_part(field, [&](std::string_view part) {
+            if (is_ours(part)) return;
+            if (!kept.empty()) kept += "; ";
+            kept += part;
+        });
+    }
+    return kept;
+}
+
+bool may_set_cookie(std::string_view field) {
+    bool allowed = true;
+    bool first = true;
+    each_part(field, [&](std::string_view part) {
+        if (first) allowed = allowed && !is_ours(part);
+        if (!first && to_lower(trim(part.substr(0, part.find('=')))) == "domain") allowed = false;
+        first = false;
+    });
+    return allowed;
+}
+
+}  // namespace berth::proxy

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/process.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <csignal>
+#include <thread>
+
+#include "base/diagnostics.hpp"
+#include "proxy/names.hpp"
+
+namespace berth::proxy {
+
+namespace {
+
+constexpr Duration accept_pause{50};       // after accept failed: no descriptors, no memory
+constexpr Duration listen_pause{20};
+constexpr Duration last_moment{100};
+constexpr Duration tell_period{60'000};
+constexpr int keepalive_idle_s = 30;
+constexpr int keepalive_every_s = 10;
+constexpr int keepalive_tries = 6;
+constexpr unsigned unsent_ms_max = 120'000;
+
+/// Two descriptors per connection, and room for the rest.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// A browser that vanished without a word is noticed by the kernel.
+void notice_the_dead(tcp::socket& socket) {
+    ErrorCode ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.set_option(net::socket_base::keep_alive(true), ignored);
+    const int fd = socket.native_handle();
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_idle_s, sizeof keepalive_idle_s);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive_every_s, sizeof keepalive_every_s);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &keepalive_tries, sizeof keepalive_tries);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unsent_ms_max, sizeof unsent_ms_max);
+}
+
+}  // namespace
+
+Process::Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host)
+    : context_{.policy = std::move(policy),
+               .clock = clock,
+               .kv = kv,
+               .host = std::move(host),
+               .activity = Activity(kv),
+               .links = Links(kv)},
+      readable_at_(clock.now()),
+      told_at_(clock.now()) {
+    auto& ours = context_.policy;
+    ours.apps_domain = to_lower(ours.apps_domain);
+    context_.scheme = !ours.scheme.empty() ? ours.scheme : ours.tls_certificate.empty() ? "http" : "https";
+    context_.cookie = cookie_name(context_.scheme, ours.apps_domain);
+}
+
+Process::~Process() {
+    context_.links.finish();
+    connections_.clear();
+}
+
+Result<std::unique_ptr<Process>> Process::open(Policy policy, const Clock& clock, LocalKv& kv, HostId host,
+                                               const Listen& at) {
+    std::unique_ptr<Process> process{new Process(std::move(policy), clock, kv, std::move(host))};
+    if (process->context_.scheme != "http" && process->context_.scheme != "https") {
+        return fail(ErrorKind::invalid, "proxy.scheme is http or https, not '{}'", process->context_.scheme);
+    }
+    raise_descriptor_limit();
+    std::signal(SIGPIPE, SIG_IGN);
+    TRY(process->use_certificate());
+    TRY(process->listen(at));
+    return process;
+}
+
+Result<void> Process::use_certificate() {
+    const auto& ours = context_.policy;
+    if (ours.tls_certificate.empty() != ours.tls_key.empty()) {
+        return fail(ErrorKind::invalid,
+                    "proxy.tls_certificate and proxy.tls_key are set together or not at all");
+    }
+    if (ours.tls_certificate.empty()) return {};
+    tls_.emplace(net::ssl::context::tls_server);
+    ErrorCode error;
+    tls_->set_options(net::ssl::context::default_workarounds | net::ssl::context::no_sslv2 |
+                      net::ssl::context::no_sslv3 | net::ssl::context::no_tlsv1 |
+                      net::ssl::context::no_tlsv1_1 | SSL_OP_NO_RENEGOTIATION);
+    tls_->use_certificate_chain_file(ours.tls_certificate, error);
+    if (error) {
+        return fail(ErrorKind::invalid, "cannot use proxy.tls_certificate {}: {}", ours.tls_certificate,
+                    error.message());
+    }
+    tls_->use_private_key_file(ours.tls_key, net::ssl::context::pem, error);
+    if (error) {
+        return fail(ErrorKind::invalid, "cannot use proxy.tls_key {}: {}", ours.tls_key, error.message());
+    }
+    SSL_CTX_set_mode(tls_->native_handle(), SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_alpn_select_cb(
+        tls_->native_handle(),
+        [](SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+           unsigned int offered_size, void*) {
+            static constexpr unsigned char ours_only[] = "\x08http/1.1";
+            unsigned char* found = nullptr;
+            if (SSL_select_next_proto(&found, size, ours_only, sizeof ours_only - 1, offered, offered_size) !=
+                OPENSSL_NPN_NEGOTIATED) {
+                return SSL_TLSEXT_ERR_ALERT_FATAL;
+            }
+            *chosen = found;
+            return SSL_TLSEXT_ERR_OK;
+        },
+        nullptr);
+    context_.tls = &*tls_;
+    return {};
+}
+
+ErrorCode Process::try_listen(const tcp::endpoint& at) {
+    ErrorCode error;
+    if (acceptor_.is_open()) acceptor_.close(error);
+    acceptor_.open(at.protocol(), error);
+    if (!error) acceptor_.set_option(net::socket_base::reuse_address(true), error);
+    if (!error) acceptor_.bind(at, error);
+    if (!error) acceptor_.listen(listen_backlog, error);
+    return error;
+}
+
+Result<void> Process::listen(const Listen& at) {
+    ErrorCode error;
+    const auto address = net::ip::make_address(at.address, error);
+    if (error) return fail(ErrorKind::invalid, "'{}' is no address to listen at", at.address);
+    const auto wanted = at.port != 0 ? at.port : at.wished;
+    const auto give_up = context_.clock.now() + context_.policy.port_patience;
+    error = try_listen({address, wanted});
+    while (error == net::error::address_in_use && context_.clock.now() < give_up) {
+        std::this_thread::sleep_for(listen_pause);
+        error = try_listen({address, wanted});
+    }
+    if (error && at.port == 0 && wanted != 0) {
+        log_warn("port.taken", {{"port", wanted}, {"why", error.message()}});
+        error = try_listen({address, 0});
+    }
+    if (error) {
+        return fail(ErrorKind::unavailable, "cannot listen at {} port {}: {}", at.address, wanted,
+                    error.message());
+    }
+    port_ = acceptor_.local_endpoint(error).port();
+    return {};
+}
+
+void Process::run() {
+    signals_.add(SIGTERM);
+    signals_.add(SIGINT);
+    signals_.async_wait([this](const ErrorCode& error, int) {
+        if (!error) drain();
+    });
+    net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await accept(); }, net::detached);
+    net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await look_again_and_again(); }, net::detached);
+    io_.run();
+    context_.activity.flush(Instant::max());
+}
+
+net::awaitable<void> Process::accept() {
+    net::steady_timer pause(io_);
+    for (;;) {
+        ErrorCode error;
+        auto socket = co_await acceptor_.async_accept(net::redirect_error(net::use_awaitable, error));
+        if (context_.draining) co_return;
+        if (error) {
+            log_warn("accept.failed", {{"why", error.message()}});
+            pause.expires_after(accept_pause);
+            co_await pause.async_wait(net::redirect_error(net::use_awaitable, error));
+            continue;
+        }
+        admit(std::move(socket));
+    }
+}
+
+void Process::admit(tcp::socket socket) {
+    if (connections_.size() >= context_.policy.connections_max && !make_room()) {
+        ++context_.counters.turned_away;
+        return;
+    }
+    ++context_.counters.connections;
+    notice_the_dead(socket);
+    auto connection = std::make_shared<Connection>(context_, std::move(socket));
+    connections_.insert(connection);
+    connection->start([this](const std::shared_ptr<Connection>& ended) {
+        connections_.erase(ended);
+        if (context_.draining && connections_.empty()) io_.stop();
+    });
+}
+
+/// Whoever has waited longest without a request gives way.
+bool Process::make_room() {
+    std::shared_ptr<Connection> longest;
+    for (const auto& connection : connections_) {
+        const auto phase = connection->phase();
+        if (phase != Phase::idle && phase != Phase::handshake && phase != Phase::head) continue;
+        if (!longest || connection->idle_since() < longest->idle_since()) longest = connection;
+    }
+    if (!longest) return false;
+    longest->cut();
+    ++context_.counters.turned_away;
+    return true;
+}
+
+net::awaitable<void> Process::look_again_and_again() {
+    net::steady_timer timer(io_);
+    for (;;) {
+        ErrorCode error;
+        timer.expires_after(context_.policy.recheck);
+        co_await timer.async_wait(net::redirect_error(net::use_awaitable, error));
+        if (error) co_return;
+        look();
+    }
+}
+
+/// Deadlines and rights of all that lives (I25): one reading of each route per look.
+void Process::look() {
+    const auto now = context_.clock.now();
+    routes_.clear();
+    for (const auto& connection : connections_) {
+        if (connection->enforce_deadlines(now)) {
+            ++context_.counters.timed_out;
+        } else if (connection->abandoned()) {
+            connection->cut();
+        } else if (connection->session() && !may_go_on(*connection->session(), now)) {
+            ++context_.counters.cut;
+            log_info("connection.cut", {{"workspace", connection->session()->workspace},
+                                        {"epoch", connection->session()->epoch}, {"was", connection->phase()}});
+            connection->dismiss(CloseCode::not_allowed);
+            connection->cut();
+        }
+    }
+    context_.activity.flush(now);
+    if (now - told_at_ >= tell_period && told_ != context_.counters) {
+        const auto& count = context_.counters;
+        log_info("counted", {{"open", connections_.size()},
+                             {"connections", count.connections},
+                             {"requests", count.requests},
+                             {"refused", count.refused},
+                             {"tunnels", count.tunnels},
+                             {"cut", count.cut},
+                             {"timed_out", count.timed_out},
+                             {"turned_away", count.turned_away}});
+        told_ = count;
+        told_at_ = now;
+    }
+}
+
+bool Process::may_go_on(const TokenClaims& session, Instant now) {
+    auto known = routes_.find(session.workspace);
+    if (known == routes_.end()) {
+        const auto read = context_.kv.route(session.workspace);
+        if (!read) {
+            log_warn("memory.unreadable", {{"why", read.error().text}});
+            return now - readable_at_ <= context_.policy.unreadable_max;
+        }
+        readable_at_ = now;
+        known = routes_.emplace(session.workspace, *read).first;
+    }
+    const auto route = usable(known->second, context_.policy, now);
+    return route && judge_claims(session, *route, now);
+}
+
+/// No new ones; what is under way has the grace to end, and WebSockets are asked to come back.
+void Process::drain() {
+    context_.draining = true;
+    ErrorCode ignored;
+    acceptor_.close(ignored);
+    log_info("draining", {{"open", connections_.size()}});
+    for (const auto& connection : connections_) {
+        const auto phase = connection->phase();
+        if (phase == Phase::idle || phase == Phase::handshake) connection->cut();
+        if (phase == Phase::tunnel) connection->dismiss(CloseCode::restart);
+    }
+    net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await end_after_grace(); }, net::detached);
+}
+
+net::awaitable<void> Process::end_after_grace() {
+    if (!connections_.empty()) {
+        net::steady_timer timer(io_);
+        ErrorCode error;
+        timer.expires_after(context_.policy.drain_grace);
+        co_await timer.async_wait(net::redirect_error(net::use_awaitable, error));
+        for (const auto& connection : connections_) connection->cut();
+        timer.expires_after(last_moment);   // for what was cut to notice
+        co_await timer.async_wait(net::redirect_error(net::use_awaitable, error));
+    }
+    io_.stop();
+}
+
+}  // namespace berth::proxy

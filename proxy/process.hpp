@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shell of the proxy: accepts browsers, looks at every live connection once a second, and ends
+// in good order. It opens the host's memory and nothing else; it needs no other process to live.
+#pragma once
+
+#include "proxy/net.hpp"
+
+#include <boost/asio/signal_set.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "base/result.hpp"
+#include "proxy/connection.hpp"
+
+namespace berth::proxy {
+
+struct Listen {
+    std::string address;
+    std::uint16_t port = 0;
+    std::uint16_t wished = 0;     // of an earlier life; taken when `port` is 0 and it is free
+};
+
+class Process {
+public:
+    static Result<std::unique_ptr<Process>> open(Policy policy, const Clock& clock, LocalKv& kv, HostId host,
+                                                 const Listen& at);
+    std::uint16_t port() const { return port_; }
+    ~Process();
+    /// Until SIGTERM or SIGINT, and all that is under way has ended or its grace has passed.
+    void run();
+
+private:
+    Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host);
+    Result<void> use_certificate();
+    Result<void> listen(const Listen& at);
+    ErrorCode try_listen(const tcp::endpoint& at);
+    net::awaitable<void> accept();
+    void admit(tcp::socket socket);
+    bool make_room();
+    net::awaitable<void> look_again_and_again();
+    void look();
+    bool may_go_on(const TokenClaims& session, Instant now);
+    void drain();
+    net::awaitable<void> end_after_grace();
+
+    // Coroutines that still wait go with io_; what they use outlives it.
+    Context context_;
+    std::optional<net::ssl::context> tls_;
+    net::io_context io_{1};
+    tcp::acceptor acceptor_{io_};
+    net::signal_set signals_{io_};
+    std::uint16_t port_ = 0;
+    std::set<std::shared_ptr<Connection>> connections_;
+    std::map<WorkspaceId, std::optional<RouteRecord>> routes_;   // as read in this look
+    Instant readable_at_;                                        // last time that the memory could be read
+    Counters told_;
+    Instant told_at_;
+};
+
+}  // namespace berth::proxy
