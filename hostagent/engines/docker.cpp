@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "base/hash.hpp"
-#include "hostagent/engines/docker_http.hpp"
+#include "docker/client.hpp"
 #include "hostagent/engines/egress.hpp"
 #include "hostagent/engines/late_home.hpp"
 #include "hostagent/local_http.hpp"
@@ -25,7 +25,7 @@ constexpr int polls_per_look = 20;         // between two looks whether it still
 constexpr auto label_cluster = "berth.cluster", label_host = "berth.host", label_slot = "berth.slot",
                label_container = "berth.container", label_port = "berth.port";
 
-std::string message_of(const DockerAnswer& answer) {
+std::string message_of(const docker::Answer& answer) {
     const auto body = Json::parse(answer.body, nullptr, false);
     if (body.is_object() && body.contains("message") && body["message"].is_string()) return body["message"];
     return fmt::format("status {}", answer.status);
@@ -53,7 +53,7 @@ std::optional<FoundContainer> read_entry(const Json& entry) {
                           .health = text_in(entry, "State") == "running" ? Health::running : Health::exited};
 }
 
-Error refusal(const DockerAnswer& answer, std::string_view what) {
+Error refusal(const docker::Answer& answer, std::string_view what) {
     return {ErrorKind::unavailable, fmt::format("the container engine refused to {}: {}", what, message_of(answer))};
 }
 
@@ -98,7 +98,7 @@ public:
 
     Result<std::vector<FoundContainer>> list() override {
         const Json filters{{"label", {fmt::format("{}={}", label_cluster, policy_.cluster), fmt::format("{}={}", label_host, host_)}}};
-        const auto answer = TRY(http_.call("GET", "/containers/json?all=1&filters=" + DockerHttp::escape(filters.dump()), "", policy_.call_deadline));
+        const auto answer = TRY(http_.call("GET", "/containers/json?all=1&filters=" + docker::Client::escape(filters.dump()), "", policy_.call_deadline));
         if (answer.status != 200) return fail(refusal(answer, "list containers"));
         const auto body = Json::parse(answer.body, nullptr, false);
         if (!body.is_array()) return fail(ErrorKind::invalid, "the container engine's list is not JSON");
@@ -197,9 +197,9 @@ private:
             return fail(ErrorKind::not_found, "the container engine has no image '{}' and no image_tar is configured; run script/image", policy_.image);
         }
         const auto path = fmt::format("/images/create?fromSrc=-&repo={}&changes={}&changes={}",
-                                      DockerHttp::escape(policy_.image),       // with its tag: podman knows no `tag` here
-                                      DockerHttp::escape(fmt::format("USER {}", policy_.uid)),
-                                      DockerHttp::escape("ENTRYPOINT [\"/usr/local/bin/berth-workspace\"]"));
+                                      docker::Client::escape(policy_.image),       // with its tag: podman knows no `tag` here
+                                      docker::Client::escape(fmt::format("USER {}", policy_.uid)),
+                                      docker::Client::escape("ENTRYPOINT [\"/usr/local/bin/berth-workspace\"]"));
         const auto made = TRY(http_.upload(path, policy_.image_tar, policy_.import_deadline));
         if (made.status != 200 || made.body.find("\"error\"") != std::string::npos) return fail(refusal(made, "import " + policy_.image_tar));
         return {};
@@ -217,7 +217,7 @@ private:
     }
 
     DockerPolicy policy_;
-    DockerHttp http_;
+    docker::Client http_;
     std::string host_;
     std::string slots_dir_;
     std::string network_;

@@ -11,8 +11,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "docker/client.hpp"
 #include "hostagent/engines/docker.hpp"
-#include "hostagent/engines/docker_http.hpp"
 #include "hostagent/engines/egress.hpp"
 #include "tests/integration/hostagent/stage.hpp"
 
@@ -67,7 +67,7 @@ protected:
         return fmt::format("prepare_deadline = \"40s\"\n[docker]\nsocket = \"{}\"\nimage_tar = \"{}\"\n", socket(), image_tar());
     }
     static Json ask(const std::string& path) {
-        const auto answer = DockerHttp(socket()).call("GET", path, "", call_patience);
+        const auto answer = docker::Client(socket()).call("GET", path, "", call_patience);
         return answer ? Json::parse(answer->body, nullptr, false) : Json();
     }
     static std::size_t containers() { return ask("/containers/json?all=1").size(); }

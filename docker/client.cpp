@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hostagent/engines/docker_http.hpp"
+#include "docker/client.hpp"
 
 #include <curl/curl.h>
 
 #include <cstdio>
 #include <memory>
 
-namespace berth {
+namespace berth::docker {
 
 namespace {
 
@@ -27,8 +27,8 @@ struct Closer {
 };
 using Handle = std::unique_ptr<CURL, Closer>;
 
-Result<DockerAnswer> perform(CURL* curl, const std::string& socket, std::string_view method, const std::string& path, Duration deadline) {
-    DockerAnswer answer;
+Result<Answer> perform(CURL* curl, const std::string& socket, std::string_view method, const std::string& path, Duration deadline) {
+    Answer answer;
     const auto url = fmt::format("{}{}", api, path);
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
     curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
@@ -49,7 +49,7 @@ Result<DockerAnswer> perform(CURL* curl, const std::string& socket, std::string_
 
 }  // namespace
 
-Result<DockerAnswer> DockerHttp::call(std::string_view method, const std::string& path, const std::string& json, Duration deadline) const {
+Result<Answer> Client::call(std::string_view method, const std::string& path, const std::string& json, Duration deadline) const {
     const Handle curl{curl_easy_init()};
     if (!curl) return fail(ErrorKind::internal, "libcurl gave no handle");
     const std::string verb{method};
@@ -64,7 +64,7 @@ Result<DockerAnswer> DockerHttp::call(std::string_view method, const std::string
     return perform(curl.get(), socket_, method, path, deadline);
 }
 
-Result<DockerAnswer> DockerHttp::upload(const std::string& path, const std::string& file, Duration deadline) const {
+Result<Answer> Client::upload(const std::string& path, const std::string& file, Duration deadline) const {
     const Handle curl{curl_easy_init()};
     if (!curl) return fail(ErrorKind::internal, "libcurl gave no handle");
     const std::unique_ptr<std::FILE, Closer> from{std::fopen(file.c_str(), "rb")};
@@ -80,7 +80,7 @@ Result<DockerAnswer> DockerHttp::upload(const std::string& path, const std::stri
     return perform(curl.get(), socket_, "POST", path, deadline);
 }
 
-std::string DockerHttp::escape(std::string_view text) {
+std::string Client::escape(std::string_view text) {
     std::string out;
     for (const char c : text) {
         if (std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '~') {
@@ -92,4 +92,4 @@ std::string DockerHttp::escape(std::string_view text) {
     return out;
 }
 
-}  // namespace berth
+}  // namespace berth::docker

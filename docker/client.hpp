@@ -9,22 +9,22 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 
-namespace berth {
+namespace berth::docker {
 
-struct DockerAnswer {
+struct Answer {
     long status = 0;
     std::string body;
 };
 
-class DockerHttp {
+class Client {
 public:
-    explicit DockerHttp(std::string socket) : socket_(std::move(socket)) {}
+    explicit Client(std::string socket) : socket_(std::move(socket)) {}
 
     /// `path` begins after the version: "/containers/json?all=1". Any HTTP status is an answer; no
     /// answer within the deadline is ErrorKind::timeout, no engine ErrorKind::unavailable.
-    Result<DockerAnswer> call(std::string_view method, const std::string& path, const std::string& json, Duration deadline) const;
+    Result<Answer> call(std::string_view method, const std::string& path, const std::string& json, Duration deadline) const;
     /// The same with the content of a file as body.
-    Result<DockerAnswer> upload(const std::string& path, const std::string& file, Duration deadline) const;
+    Result<Answer> upload(const std::string& path, const std::string& file, Duration deadline) const;
 
     static std::string escape(std::string_view text);   // for one query value
     const std::string& socket() const { return socket_; }
@@ -33,4 +33,4 @@ private:
     std::string socket_;
 };
 
-}  // namespace berth
+}  // namespace berth::docker
