@@ -39,9 +39,12 @@ struct RouteRecord {
     std::uint32_t slot = 0;
     Epoch epoch;
     ContainerId container;
-    std::uint32_t port = 0;              // on 127.0.0.1
+    std::uint32_t port = 0;              // on 127.0.0.1; not used when there is a socket
     Instant confirmed_at;                // last word of a live allocator that this lease stands
-    BERTH_FIELDS(RouteRecord, workspace, user, slot, epoch, container, port, confirmed_at)
+    /// Path of a Unix socket in the slot's own folder: a way that no other user of the machine and no
+    /// browser has (field report 13). The folder is the host's; its last name may be the container's.
+    std::optional<std::string> socket;
+    BERTH_FIELDS(RouteRecord, workspace, user, slot, epoch, container, port, confirmed_at, socket)
 };
 
 struct DropRoute {                       // and the workspace's last activity

@@ -22,10 +22,16 @@ Refusal why_no_route(const WorkspaceId& workspace, const std::vector<SlotRecord>
     return Refusal::unknown_workspace;
 }
 
+bool has_socket(const RouteRecord& route) { return route.socket && !route.socket->empty(); }
+
+bool same_way(const RouteRecord& one, const RouteRecord& other) {
+    return one.workspace == other.workspace && one.epoch == other.epoch && one.container == other.container &&
+           one.port == other.port && one.socket == other.socket;
+}
+
 Judged<RouteRecord> usable(const std::optional<RouteRecord>& route, const Policy& policy, Instant now) {
-    if (!route || route->port == 0 || route->port > 65'535) {
-        return tl::make_unexpected(Refusal::unknown_workspace);
-    }
+    const bool leads_somewhere = route && (has_socket(*route) || (route->port > 0 && route->port <= 65'535));
+    if (!leads_somewhere) return tl::make_unexpected(Refusal::unknown_workspace);
     if (now - route->confirmed_at > policy.grant_age_max) return tl::make_unexpected(Refusal::unconfirmed);
     return *route;
 }

@@ -43,8 +43,14 @@ using Judged = tl::expected<T, Refusal>;
 /// Why there is no way to a workspace without a route: what the host's slots say of it.
 Refusal why_no_route(const WorkspaceId& workspace, const std::vector<SlotRecord>& slots);
 
+/// The container is reached by a Unix socket instead of a port of this machine.
+bool has_socket(const RouteRecord& route);
+
 /// A route that may be used now: it exists and an allocator confirmed it within grant_age_max.
 Judged<RouteRecord> usable(const std::optional<RouteRecord>& route, const Policy& policy, Instant now);
+
+/// Both lead into the same container of the same lease.
+bool same_way(const RouteRecord& one, const RouteRecord& other);
 
 /// The link's token, before it is marked as used.
 Judged<TokenClaims> judge_link(std::string_view token, const WorkspaceId& workspace, const HostId& host,

@@ -27,6 +27,7 @@
 #include "proxy/frames.hpp"
 #include "proxy/headers.hpp"
 #include "proxy/pages.hpp"
+#include "proxy/way.hpp"
 #include "proxy/wire.hpp"
 
 namespace berth::proxy {
@@ -142,7 +143,7 @@ private:
     std::optional<TokenClaims> known_claims_;
 
     // The connection to the container, and for whom it was made.
-    std::optional<tcp::socket> container_;
+    std::optional<Way::Socket> container_;
     RouteRecord container_route_;
     flat_buffer from_container_;
     std::optional<RequestHead> sent_;

@@ -13,6 +13,7 @@
 
 #include "base/diagnostics.hpp"
 #include "proxy/names.hpp"
+#include "proxy/way.hpp"
 
 namespace berth::proxy {
 
@@ -53,10 +54,7 @@ net::awaitable<Connection::Next> Connection::forward(RouteRecord route, TokenCla
     const auto method = request_->get().method();
     bool may_repeat = request_->is_done() && (method == http::verb::get || method == http::verb::head);
     for (;;) {
-        const bool reused = container_is_there() && container_route_.port == route.port &&
-                            container_route_.epoch == route.epoch &&
-                            container_route_.container == route.container &&
-                            container_route_.workspace == route.workspace;
+        const bool reused = container_is_there() && same_way(container_route_, route);
         if (!reused) {
             leave_container();
             container_route_ = route;
@@ -64,10 +62,9 @@ net::awaitable<Connection::Next> Connection::forward(RouteRecord route, TokenCla
                 co_return co_await answer_refusal(container_late_ ? Refusal::container_silent
                                                                   : Refusal::container_refused);
             }
-            // The port may have changed hands while it was reached: not a byte before another look (I25).
+            // The way may have changed hands while it was reached: not a byte before another look (I25).
             const auto still = find_route(route.workspace);
-            if (!still || still->port != route.port || still->epoch != route.epoch ||
-                still->container != route.container) {
+            if (!still || !same_way(*still, route)) {
                 co_return co_await answer_refusal(still ? Refusal::starting : still.error());
             }
         }
@@ -106,13 +103,19 @@ net::awaitable<bool> Connection::reach(const RouteRecord& route) {
     ErrorCode error;
     from_container_.consume(from_container_.size());
     container_.emplace(browser_.get_executor());
-    const tcp::endpoint at(net::ip::address_v4::loopback(), static_cast<std::uint16_t>(route.port));
+    const auto way = open_way(route);
+    if (!way) {
+        log_warn("container.unreachable", {{"workspace", route.workspace}, {"why", way.error().text}});
+        co_return false;
+    }
     limit_container(context_.policy.connect_timeout);
-    co_await container_->async_connect(at, net::redirect_error(net::use_awaitable, error));
+    co_await container_->async_connect(way->endpoint(), net::redirect_error(net::use_awaitable, error));
     container_deadline_ = Instant::max();
     if (error || dead_) co_return false;
-    container_->set_option(tcp::no_delay(true), error);
-    container_->set_option(net::socket_base::keep_alive(true), error);
+    if (!has_socket(route)) {
+        container_->set_option(tcp::no_delay(true), error);
+        container_->set_option(net::socket_base::keep_alive(true), error);
+    }
     co_return true;
 }
 

@@ -5,9 +5,11 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "tests/integration/proxy/visitor.hpp"
 
@@ -40,15 +42,33 @@ std::string chunk_of(std::string_view bytes) {
 
 }  // namespace
 
-Container::Container() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+Container::Container() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof at;
-    ::bind(listener_, reinterpret_cast<sockaddr*>(&at), size);
-    ::listen(listener_, 128);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &size);
+    ::bind(listener, reinterpret_cast<sockaddr*>(&at), size);
+    ::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size);
     port_ = ntohs(at.sin_port);
+    begin(listener);
+}
+
+Container::Container(const std::string& socket_path) {
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    socket_path.copy(at.sun_path, sizeof at.sun_path - 1);
+    if (::bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) {
+        ::close(listener);
+        throw std::runtime_error("cannot bind " + socket_path);
+    }
+    begin(listener);
+}
+
+void Container::begin(int listener) {
+    listener_ = listener;
+    ::listen(listener_, 128);
     acceptor_ = std::thread([this] { accept(); });
 }
 

@@ -27,7 +27,10 @@ namespace berth::proxy_tests {
 
 class Container {
 public:
+    /// At a port of this machine.
     Container();
+    /// At a Unix socket.
+    explicit Container(const std::string& socket_path);
     ~Container();
     Container(const Container&) = delete;
 
@@ -42,6 +45,7 @@ public:
 
 private:
     struct Body;
+    void begin(int listener);
     void accept();
     void serve(int fd);
     bool answer(int fd, const std::string& head, std::string& ahead);

@@ -52,7 +52,7 @@ SlotRecord slot_record(std::uint32_t slot, std::uint64_t epoch) {
 
 TEST_F(LocalKvTest, SlotsRoutesAndTermAreThereAfterOpeningAgain) {
     const RouteRecord route{.workspace = {"w-1"}, .user = {"ada"}, .slot = 3, .epoch = Epoch{9}, .container = {"c-1"},
-                            .port = 4001, .confirmed_at = now};
+                            .port = 4001, .confirmed_at = now, .socket = "/slots/3/editor.sock"};
     std::string secret;
     {
         const auto kv = open();

@@ -70,7 +70,26 @@ TEST(Access, ARouteIsUsableWhileItsGrantIsFresh) {
     auto no_port = route;
     no_port.port = 0;
     EXPECT_FALSE(usable(no_port, policy, now));
+    no_port.socket = "";
+    EXPECT_FALSE(usable(no_port, policy, now));
+    no_port.socket = "/slot/editor.sock";
+    EXPECT_TRUE(usable(no_port, policy, now));
     EXPECT_FALSE(usable(std::nullopt, policy, now));
+}
+
+TEST(Access, AWayIsTheSameOnlyForTheSameContainerOfTheSameLease) {
+    EXPECT_TRUE(same_way(route, route));
+    const auto differs = [](auto change) {
+        auto other = route;
+        change(other);
+        return !same_way(route, other);
+    };
+    EXPECT_TRUE(differs([](auto& r) { r.workspace = {"w-2"}; }));
+    EXPECT_TRUE(differs([](auto& r) { r.epoch = Epoch{8}; }));
+    EXPECT_TRUE(differs([](auto& r) { r.container = {"c-2"}; }));
+    EXPECT_TRUE(differs([](auto& r) { r.port = 20'002; }));
+    EXPECT_TRUE(differs([](auto& r) { r.socket = "/slot/editor.sock"; }));
+    EXPECT_FALSE(differs([](auto& r) { r.confirmed_at += Duration{1}; }));
 }
 
 TEST(Access, ASlotTellsWhyThereIsNoRoute) {
