@@ -61,7 +61,11 @@ Judged<void> judge_claims(const TokenClaims& session, const RouteRecord& route, 
 
 Judged<void> judge_origin(const Provenance& from) {
     const bool safe = from.method == "GET" || from.method == "HEAD" || from.method == "OPTIONS";
-    const bool ours = from.origin && !from.origin_repeated && same_origin(*from.origin, from.scheme, from.host);
+    // A page with "Referrer-Policy: no-referrer" says null of itself; that it is ours is then told by
+    // Sec-Fetch-Site, which no page can set. Nothing makes a WebSocket's origin null but a foreign one.
+    const bool veiled = from.origin == "null" && from.fetch_site == "same-origin" && !from.websocket;
+    const bool ours = from.origin && !from.origin_repeated &&
+                      (veiled || same_origin(*from.origin, from.scheme, from.host));
     if (!safe || from.websocket) {
         if (!ours) return tl::make_unexpected(Refusal::foreign_origin);
         return {};

@@ -294,6 +294,42 @@ TEST_F(Access, OnlyOurOwnPagesOpenAWebSocketOrChangeSomething) {
     EXPECT_EQ(post({origin("w-1")}), 200);
 }
 
+TEST_F(Access, AFormOfOurOwnPageThatSendsNoReferrerIsTaken) {   // field report 12
+    start();
+    give_routes();
+    const auto post = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> lines{"Origin: null", "Content-Length: 0"};
+        lines.insert(lines.end(), more.begin(), more.end());
+        return visitor().ask(request("POST", host("w-1"), "/upload", cookie("w-1"), lines)).status;
+    };
+
+    EXPECT_EQ(post({"Sec-Fetch-Site: same-origin"}), 200);
+    EXPECT_EQ(post({"Sec-Fetch-Site: cross-site"}), 403);
+    EXPECT_EQ(post({"Sec-Fetch-Site: same-site"}), 403);
+    EXPECT_EQ(post({"Sec-Fetch-Site: none"}), 403);
+    EXPECT_EQ(post({"Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: same-origin"}), 403);
+    EXPECT_EQ(post({}), 403);
+    EXPECT_EQ(one.heads().size(), 1u);
+}
+
+TEST_F(Access, ANameThatWasReboundLeadsNowhere) {   // field report 13: evil.example resolves to this machine
+    start();
+    give_routes();
+    const auto port = ":" + std::to_string(port_);
+    for (const auto& name : std::vector<std::string>{"evil.example", "evil.example" + port, "w-1.evil.example" + port}) {
+        SCOPED_TRACE(name);
+        const auto ours = "Origin: http://" + name;
+        EXPECT_EQ(visitor().ask(get(name, "/head", cookie("w-1"))).status, 404);
+        EXPECT_EQ(visitor().ask(get(name, "/ws", cookie("w-1"),
+                                    {"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                                     "Sec-WebSocket-Key: a", ours}))
+                      .status,
+                  404);
+        EXPECT_EQ(visitor().ask(request("POST", name, "/upload", cookie("w-1"), {ours, "Content-Length: 0"})).status, 404);
+    }
+    expect_nothing_came_through();
+}
+
 TEST_F(Access, ASiblingsPageReadsNothingButAPersonMayFollowALink) {
     start();
     give_routes();

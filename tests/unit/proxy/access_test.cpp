@@ -129,6 +129,22 @@ TEST(Access, WebSocketsAndChangesNeedOurOrigin) {
     EXPECT_FALSE(allowed("GET", true, "http://w-2.localhost:80"));
 }
 
+TEST(Access, APageThatVeilsItselfIsOursOnlyByTheBrowsersOwnWord) {
+    const auto allowed = [](std::string_view method, std::string_view site, bool websocket = false, bool twice = false) {
+        return judge_origin({.method = method, .websocket = websocket, .origin = "null", .origin_repeated = twice,
+                             .scheme = "http", .host = "w-1.localhost:80", .fetch_site = site})
+            .has_value();
+    };
+    for (const auto* method : {"GET", "POST", "PUT", "DELETE"}) {
+        EXPECT_TRUE(allowed(method, "same-origin")) << method;
+        EXPECT_FALSE(allowed(method, "same-origin", false, true)) << method;
+        for (const auto* site : {"", "none", "same-site", "cross-site", "Same-Origin", "same-origin, cross-site"}) {
+            EXPECT_FALSE(allowed(method, site)) << method << " " << site;
+        }
+    }
+    EXPECT_FALSE(allowed("GET", "same-origin", true));
+}
+
 TEST(Access, APageOfAnotherSiteReadsNothingButAPersonMayFollowALink) {
     const auto allowed = [](std::string_view site, std::string_view mode, std::string_view destination,
                             bool websocket = false) {
