@@ -293,7 +293,7 @@ int main(int count, char** words) {
                               .user = {"ada"},
                               .id = "bench",
                               .expires_at = clock.now() + session_lifetime};
-    const auto fields = "Host: " + host + "\r\nOrigin: http://" + host + "\r\nCookie: __Host-berth=" +
+    const auto fields = "Host: " + host + "\r\nOrigin: http://" + host + "\r\nCookie: berth-w-1=" +
                         mint_token(session, (*kv)->secret()) + "\r\n";
     const Target direct{upstream.port(), fields};
     const Target through{port, fields};

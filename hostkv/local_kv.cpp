@@ -18,6 +18,7 @@
 #include "base/rng.hpp"
 #include "events/wire.hpp"
 #include "hostkv/lmdb.hpp"
+#include "hostkv/token.hpp"
 
 namespace berth {
 
@@ -28,8 +29,9 @@ namespace {
 namespace files = std::filesystem;
 
 constexpr std::size_t value_bytes_max = 64 * 1024;
-/// Used links are kept longer than they live, so that a clock that steps back revives none.
-constexpr Duration link_kept{3'600'000};
+/// Used links are kept longer than a session made of one lives, and than they live, so that a clock that
+/// steps back revives none.
+constexpr Duration link_kept = session_lifetime + Duration{3'600'000};
 constexpr int links_dropped_at_once = 64;
 constexpr std::size_t activity_bytes = 24;   // RFC 3339 with milliseconds
 
@@ -273,12 +275,16 @@ Result<void> LocalKv::put_meta(const std::string& name, const std::string& value
 }
 const std::string& LocalKv::secret() const { return inside_->secret; }
 
-Result<bool> LocalKv::use_link(const std::string& id, Instant expires_at, Instant now) {
-    if (expires_at <= now) return false;
+Result<std::optional<std::string>> LocalKv::link_holder(const std::string& id) const {
+    return inside_->get<std::string>(link_table, id);
+}
+
+Result<bool> LocalKv::use_link(const std::string& id, const std::string& holder, Instant expires_at, Instant now) {
     return inside_->change([&](const Transaction& txn) -> Result<bool> {
-        if (TRY(inside_->read(txn, link_table, id))) return false;
+        const auto known = TRY(inside_->read_as<std::string>(txn, link_table, id));
+        if (known || expires_at <= now) return known == holder;
         TRY(inside_->drop_old_links(txn, now));
-        TRY(inside_->write(txn, link_table, id, seal_value(expires_at)));
+        TRY(inside_->write(txn, link_table, id, seal_value(holder)));
         TRY(inside_->write(txn, link_end_table, link_end_key(expires_at, id), ""));
         return true;
     });

@@ -5,7 +5,7 @@
 //
 //   slot/<n>            SlotRecord      what this slot holds and the highest epoch it ever held (I3)
 //   route/<workspace>   RouteRecord     which port serves the workspace, and for whom (I25)
-//   link/<id>           Instant         a link that was used, until it would have expired (I26)
+//   link/<id>           text            the session that a used link became (I26)
 //   activity/<workspace> Instant        last user byte through the proxy
 //   meta/…              term, position, incarnation, sealed, secret (of this host alone, 32 bytes as hex)
 #pragma once
@@ -46,8 +46,11 @@ public:
     Result<void> put_meta(const std::string& name, const std::string& value);
     const std::string& secret() const;                         // never logged
 
-    /// True once per link id; later calls give false. Old ids are dropped after `expires_at`.
-    Result<bool> use_link(const std::string& id, Instant expires_at, Instant now);
+    /// A link is its first holder's: true for that one, also when asked again; false for every other, and
+    /// when nobody had it before `expires_at`. Remembered for as long as a session made of it may live.
+    Result<bool> use_link(const std::string& id, const std::string& holder, Instant expires_at, Instant now);
+    /// Whose a link is; nullopt: nobody's yet.
+    Result<std::optional<std::string>> link_holder(const std::string& id) const;
     Result<std::optional<Instant>> activity(const WorkspaceId& workspace) const;
     Result<void> put_activity(const WorkspaceId& workspace, Instant at);   // not synced: a hint
     Result<void> drop_activity(const WorkspaceId& workspace);

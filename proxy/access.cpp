@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/access.hpp"
 
+#include <fmt/format.h>
+
 #include "proxy/names.hpp"
 
 namespace berth::proxy {
@@ -48,6 +50,14 @@ Judged<TokenClaims> judge_session(std::string_view token, const HostId& host, st
     auto claims = verify_token(token, TokenPurpose::session, host, secret, now);
     if (!claims) return tl::make_unexpected(Refusal::ended_session);
     return std::move(*claims);
+}
+
+std::string session_of_link(std::string_view link, std::string_view id) { return fmt::format("{}.{}", link, id); }
+
+std::optional<std::string> link_of_session(const TokenClaims& session) {
+    const auto dot = session.id.find('.');
+    if (dot == std::string::npos) return std::nullopt;
+    return session.id.substr(0, dot);
 }
 
 Judged<void> judge_claims(const TokenClaims& session, const RouteRecord& route, Instant now) {

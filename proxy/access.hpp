@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
@@ -25,6 +26,7 @@ BERTH_ENUM(Refusal,
            stopped,             // it was here
            unconfirmed,         // no word of an allocator for longer than a grant is kept
            no_session,
+           cookie_lost,         // no session, although a link was opened here a moment ago
            ended_session,       // forged, expired, or of an earlier lease
            other_session,       // of another workspace or user
            foreign_origin,
@@ -59,6 +61,11 @@ Judged<TokenClaims> judge_link(std::string_view token, const WorkspaceId& worksp
 /// A session's token, by itself: forged, expired, another host's.
 Judged<TokenClaims> judge_session(std::string_view token, const HostId& host, std::string_view secret,
                                   Instant now);
+/// A session that came of a link is named "<link>.<its own id>", and good when the link is its own.
+std::string session_of_link(std::string_view link, std::string_view id);
+/// The link that has to be its own; nullopt for a session that came of another session.
+std::optional<std::string> link_of_session(const TokenClaims& session);
+
 /// A session against a route: same workspace, user and epoch; also used again while connections live.
 Judged<void> judge_claims(const TokenClaims& session, const RouteRecord& route, Instant now);
 

@@ -4,11 +4,9 @@
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/write.hpp>
 #include <exception>
 
 #include "base/diagnostics.hpp"
-#include "base/rng.hpp"
 #include "proxy/head.hpp"
 #include "proxy/names.hpp"
 
@@ -17,7 +15,6 @@ namespace berth::proxy {
 namespace {
 
 constexpr std::string_view own_prefix = "/_berth/";
-constexpr std::string_view open_prefix = "/_berth/open?token=";
 constexpr std::size_t head_read_bytes = 8'192;
 
 std::string_view text_of(const flat_buffer& buffer) {
@@ -193,7 +190,7 @@ net::awaitable<Connection::Next> Connection::serve() {
     auto route = find_route(*workspace);
     if (!route) co_return co_await answer_refusal(route.error());
     const bool websocket = is_websocket(request_->get(), !request_->is_done());
-    auto session = judge_request(*route, websocket);
+    auto session = co_await judge_request(*route, websocket);
     if (!session) co_return co_await answer_refusal(session.error());
     if (context_.live[*workspace] >= context_.policy.connections_per_workspace_max) {
         ++context_.counters.turned_away;
@@ -213,20 +210,64 @@ Judged<RouteRecord> Connection::find_route(const WorkspaceId& workspace) const {
     return tl::make_unexpected(slots ? why_no_route(workspace, *slots) : Refusal::memory_unreadable);
 }
 
-Judged<TokenClaims> Connection::judge_request(const RouteRecord& route, bool websocket) {
-    const auto& head = request_->get();
-    auto token = cookie_value(values_of(head, "Cookie"), context_.cookie);
-    if (!token) return tl::make_unexpected(Refusal::no_session);
-    if (!known_claims_ || *token != known_token_) {
-        known_claims_.reset();
-        auto claims = judge_session(*token, context_.host, context_.kv.secret(), now());
-        if (!claims) return claims;
-        known_token_ = std::move(*token);
+/// A session that a cookie shows and that is good for this route.
+net::awaitable<Judged<TokenClaims>> Connection::find_session(const RouteRecord& route) {
+    auto why = context_.opened.contains(route.workspace) ? Refusal::cookie_lost : Refusal::no_session;
+    const auto name = cookie_name(context_.scheme, route.workspace);
+    for (const auto& token : cookie_values(values_of(request_->get(), "Cookie"), name)) {
+        if (known_claims_ && token == known_token_) {
+            const auto good = judge_claims(*known_claims_, route, now());
+            if (good) co_return *known_claims_;
+            why = good.error();
+            continue;
+        }
+        auto claims = judge_session(token, context_.host, context_.kv.secret(), now());
+        if (!claims) {
+            why = claims.error();
+            continue;
+        }
+        if (const auto good = judge_claims(*claims, route, now()); !good) {
+            why = good.error();
+            continue;
+        }
+        const auto kept = co_await keep_link(*claims);
+        if (!kept) {
+            why = kept.error();
+            continue;
+        }
+        known_token_ = token;
         known_claims_ = std::move(*claims);
+        co_return *known_claims_;
     }
-    if (const auto good = judge_claims(*known_claims_, route, now()); !good) {
-        return tl::make_unexpected(good.error());
+    co_return tl::make_unexpected(why);
+}
+
+/// The session of a link has come back: from now on the link is used up, and no other session of it is
+/// ever good.
+net::awaitable<Judged<void>> Connection::keep_link(const TokenClaims& session) {
+    const auto link = link_of_session(session);
+    if (!link) co_return Judged<void>{};
+    const auto holder = context_.kv.link_holder(*link);
+    if (!holder) co_return tl::make_unexpected(Refusal::memory_unreadable);
+    if (*holder == session.id) co_return Judged<void>{};
+    if (*holder) co_return tl::make_unexpected(Refusal::used_link);
+    const auto until = session.expires_at - session_lifetime + link_lifetime;
+    const auto ours = co_await context_.links.use(browser_.get_executor(), *link, session.id, until, now());
+    if (!ours) {
+        log_warn("memory.unwritable", {{"why", ours.error().text}});
+        co_return tl::make_unexpected(Refusal::memory_unreadable);
     }
+    if (!*ours) co_return tl::make_unexpected(Refusal::used_link);
+    log_info("session.opened", {{"workspace", session.workspace}, {"epoch", session.epoch}});
+    context_.opened.erase(session.workspace);
+    co_return Judged<void>{};
+}
+
+net::awaitable<Judged<TokenClaims>> Connection::judge_request(const RouteRecord& route, bool websocket) {
+    auto session = co_await find_session(route);
+    if (!session) co_return session;
+    if (dead_) co_return tl::make_unexpected(Refusal::no_session);
+    const auto& head = request_->get();
     const auto origins = values_of(head, "Origin");
     const Provenance from{.method = view(head.method_string()),
                           .websocket = websocket,
@@ -237,137 +278,8 @@ Judged<TokenClaims> Connection::judge_request(const RouteRecord& route, bool web
                           .fetch_site = only_value(head, "Sec-Fetch-Site"),
                           .fetch_mode = only_value(head, "Sec-Fetch-Mode"),
                           .fetch_destination = only_value(head, "Sec-Fetch-Dest")};
-    if (const auto good = judge_origin(from); !good) return tl::make_unexpected(good.error());
-    return *known_claims_;
-}
-
-net::awaitable<Connection::Next> Connection::serve_own(std::string_view path) {
-    const auto method = request_->get().method();
-    if (method != http::verb::get && method != http::verb::head) {
-        co_return co_await answer_refusal(Refusal::method_refused);
-    }
-    if (path == "/_berth/health") {
-        auto with = health();
-        co_return co_await answer(std::move(with));
-    }
-    if (path == "/_berth/page.css") {
-        auto with = style_sheet();
-        co_return co_await answer(std::move(with));
-    }
-    if (!path.starts_with(open_prefix)) co_return co_await answer_refusal(Refusal::no_such_page);
-    const std::string token{path.substr(open_prefix.size())};
-    auto cookie = co_await open_link(token);
-    if (!cookie) co_return co_await answer_refusal(cookie.error());
-    auto with = redirect(context_.policy.landing, std::move(*cookie));
-    co_return co_await answer(std::move(with));
-}
-
-/// Turns a link into a session, once: the value of Set-Cookie, empty when the browser has a session.
-net::awaitable<Judged<std::string>> Connection::open_link(std::string token) {
-    const auto workspace = workspace_of(host_, context_.policy.apps_domain);
-    if (!workspace) co_return tl::make_unexpected(Refusal::unknown_workspace);
-    const auto& head = request_->get();
-    if (head.method() != http::verb::get) co_return tl::make_unexpected(Refusal::method_refused);
-    for (const std::string_view name : {"Purpose", "Sec-Purpose", "X-Moz", "X-Purpose"}) {
-        for (const auto value : values_of(head, name)) {
-            if (is_prefetch(value, "")) co_return tl::make_unexpected(Refusal::prefetched);
-        }
-    }
-    for (const auto value : values_of(head, "Sec-Fetch-Dest")) {
-        if (is_prefetch("", value)) co_return tl::make_unexpected(Refusal::prefetched);
-    }
-    auto route = find_route(*workspace);
-    if (!route) co_return tl::make_unexpected(route.error());
-    auto link = judge_link(token, *workspace, context_.host, context_.kv.secret(), now());
-    Refusal why = Refusal::bad_link;
-    if (link && link->epoch == route->epoch && link->user == route->user) {
-        const auto first =
-            co_await context_.links.use(browser_.get_executor(), link->id, link->expires_at, now());
-        if (dead_) co_return tl::make_unexpected(Refusal::used_link);
-        if (!first) {
-            log_warn("memory.unwritable", {{"why", first.error().text}});
-            co_return tl::make_unexpected(Refusal::memory_unreadable);
-        }
-        if (*first) {
-            const TokenClaims session{.purpose = TokenPurpose::session,
-                                      .host = context_.host,
-                                      .workspace = *workspace,
-                                      .epoch = route->epoch,
-                                      .user = route->user,
-                                      .id = random_hex(16),
-                                      .expires_at = now() + session_lifetime};
-            log_info("session.opened", {{"workspace", *workspace}, {"epoch", route->epoch}});
-            co_return set_cookie(context_.cookie, mint_token(session, context_.kv.secret()), session_lifetime);
-        }
-        why = Refusal::used_link;
-    }
-    if (judge_request(*route, false)) {
-        co_return std::string{};   // the page was loaded again: no harm, no new session
-    }
-    co_return tl::make_unexpected(why);
-}
-
-net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::string_view detail) {
-    ++context_.counters.refused;
-    log_line(LogLevel::debug, "refused", {{"why", why}, {"host", host_}, {"detail", detail}});
-    auto with = refuse(why, field(http::field::accept), detail);
-    const auto next = co_await answer(std::move(with));
-    co_return why == Refusal::malformed || why == Refusal::head_too_large ? Next::close : next;
-}
-
-/// Keeps the connection only when the request had no body that would still have to be read.
-net::awaitable<Connection::Next> Connection::answer(Answer with) {
-    enter(Phase::answering);
-    limit_browser(context_.policy.head_timeout);
-    const bool keep = request_ && request_->is_done() && request_->get().version() == 11 &&
-                      request_->keep_alive() && !context_.draining;
-    http::response<http::buffer_body> head;
-    head.version(11);
-    head.result(with.status);
-    head.set(http::field::cache_control, "no-store");
-    head.set(http::field::content_type, boost::beast::string_view{with.type.data(), with.type.size()});
-    head.set("X-Content-Type-Options", "nosniff");
-    head.set("Referrer-Policy", "no-referrer");
-    head.set("Content-Security-Policy",
-             "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'");
-    if (with.status == 401) head.set(http::field::www_authenticate, "Berth-Link");
-    if (with.status == 405) head.set(http::field::allow, "GET");
-    if (with.retry_after_s > 0) head.set(http::field::retry_after, std::to_string(with.retry_after_s));
-    if (!with.location.empty()) head.set(http::field::location, with.location);
-    if (!with.cookie.empty()) head.set(http::field::set_cookie, with.cookie);
-    if (!keep) head.set(http::field::connection, "close");
-    head.content_length(with.body.size());
-    if (!request_ || request_->get().method() != http::verb::head) {
-        head.body().data = with.body.data();
-        head.body().size = with.body.size();
-    }
-    head.body().more = false;
-    const auto end = head.body().data == nullptr || head.body().size == 0 ? WriteUpTo::head : WriteUpTo::body;
-    http::response_serializer<http::buffer_body> writer{head};
-    answer_begun_ = true;
-    const bool written = co_await write_to_browser(writer, end);
-    if (!written) co_return Next::close;
-    if (!keep) co_await linger();
-    co_return keep ? Next::keep : Next::close;
-}
-
-/// Reads on for a moment, so that what the browser still sends does not make TCP throw the answer away.
-net::awaitable<void> Connection::linger() {
-    if (context_.tls != nullptr) co_return;
-    ErrorCode error;
-    limit_browser(context_.policy.linger);
-    browser_.socket().shutdown(tcp::socket::shutdown_send, error);
-    if (upload_running_) {   // it reads, and throws away what it reads
-        leave_container();
-        co_await wait_for_upload(context_.policy.linger);
-        co_return;
-    }
-    std::size_t read = 0;
-    Chunk chunk(context_.chunks);
-    while (!error && read < linger_bytes_max) {
-        read += co_await browser_.async_read_some(net::mutable_buffer(chunk.bytes(), chunk_bytes),
-                                                  net::redirect_error(net::use_awaitable, error));
-    }
+    if (const auto good = judge_origin(from); !good) co_return tl::make_unexpected(good.error());
+    co_return session;
 }
 
 }  // namespace berth::proxy

@@ -8,7 +8,7 @@
 //                                   └───────► tunnel        after a 101: bytes both ways
 //   every state ─► closed*      by either side, a deadline, a lost right, the end of the process
 //
-// connection.cpp: heads and what is answered here; exchange.cpp: one request through a container;
+// connection.cpp: heads and who is let in; entry.cpp: what is answered here; exchange.cpp: one request through a container;
 // tunnel.cpp: a WebSocket. Deadlines and rights are looked at from outside, once a second (look()).
 #pragma once
 
@@ -72,14 +72,18 @@ private:
     net::awaitable<void> run();
     net::awaitable<bool> read_head();
     net::awaitable<Next> serve();
-    net::awaitable<Next> serve_own(std::string_view path);
     Judged<RouteRecord> find_route(const WorkspaceId& workspace) const;
-    Judged<TokenClaims> judge_request(const RouteRecord& route, bool websocket);
+    net::awaitable<Judged<TokenClaims>> judge_request(const RouteRecord& route, bool websocket);
+    net::awaitable<Judged<TokenClaims>> find_session(const RouteRecord& route);
+    net::awaitable<Judged<void>> keep_link(const TokenClaims& session);
+    std::string_view field(http::field name) const;
+
+    // entry.cpp
+    net::awaitable<Next> serve_own(std::string_view path);
     net::awaitable<Judged<std::string>> open_link(std::string token);
     net::awaitable<Next> answer(Answer with);
     net::awaitable<Next> answer_refusal(Refusal why, std::string_view detail = {});
     net::awaitable<void> linger();
-    std::string_view field(http::field name) const;
 
     // exchange.cpp
     net::awaitable<Next> forward(RouteRecord route, TokenClaims session, std::string path, bool websocket);

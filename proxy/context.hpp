@@ -35,7 +35,6 @@ struct Context {
     LocalKv& kv;
     HostId host;
     std::string scheme;              // as browsers see it
-    std::string cookie;              // the name of ours
     net::ssl::context* tls = nullptr;
     bool draining = false;
     Chunks chunks;
@@ -43,6 +42,7 @@ struct Context {
     Links links;
     Counters counters;
     std::map<WorkspaceId, std::uint32_t> live;   // requests and tunnels under way
+    std::map<WorkspaceId, Instant> opened;       // by a link whose session has not come back yet
 };
 
 }  // namespace berth::proxy

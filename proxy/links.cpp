@@ -33,15 +33,15 @@ void Links::finish() {
     std::_Exit(1);
 }
 
-net::awaitable<Result<bool>> Links::use(net::any_io_executor on, std::string id, Instant expires_at,
-                                        Instant now) {
+net::awaitable<Result<bool>> Links::use(net::any_io_executor on, std::string id, std::string holder,
+                                        Instant expires_at, Instant now) {
     if (writing_ >= links_waiting_max) {
         co_return fail(ErrorKind::unavailable, "{} links wait to be noted as used", links_waiting_max);
     }
     const auto waiting = std::make_shared<Waiting>(on);
     ++writing_;
-    net::post(writer_, [this, waiting, id = std::move(id), expires_at, now] {
-        auto outcome = kv_.use_link(id, expires_at, now);
+    net::post(writer_, [this, waiting, id = std::move(id), holder = std::move(holder), expires_at, now] {
+        auto outcome = kv_.use_link(id, holder, expires_at, now);
         --writing_;
         net::post(waiting->written.get_executor(), [waiting, outcome = std::move(outcome)]() mutable {
             waiting->outcome = std::move(outcome);

@@ -25,8 +25,9 @@ public:
     Links(const Links&) = delete;
     Links& operator=(const Links&) = delete;
 
-    /// True once per id. `unavailable` when it takes longer than link_patience; it may be noted even so.
-    net::awaitable<Result<bool>> use(net::any_io_executor on, std::string id, Instant expires_at, Instant now);
+    /// As LocalKv::use_link. `unavailable` when it takes longer than link_patience; it may be noted even so.
+    net::awaitable<Result<bool>> use(net::any_io_executor on, std::string id, std::string holder,
+                                     Instant expires_at, Instant now);
 
 private:
     LocalKv& kv_;

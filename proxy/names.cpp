@@ -47,11 +47,7 @@ bool is_ours(std::string_view cookie) {
         cookie.remove_prefix(1);
     }
     const auto name = to_lower(trim(cookie.substr(0, cookie.find('='))));
-    return name == to_lower(secure_cookie) || name == plain_cookie;
-}
-
-bool below_localhost(std::string_view domain) {
-    return domain == "localhost" || domain.ends_with(".localhost");
+    return name.starts_with(to_lower(secure_cookie)) || name.starts_with(plain_cookie);
 }
 
 }  // namespace
@@ -90,8 +86,8 @@ bool same_origin(std::string_view origin, std::string_view scheme, std::string_v
     return !host.empty() && origin == fmt::format("{}://{}", scheme, to_lower(host));
 }
 
-std::string_view cookie_name(std::string_view scheme, std::string_view apps_domain) {
-    return scheme == "https" || below_localhost(apps_domain) ? secure_cookie : plain_cookie;
+std::string cookie_name(std::string_view scheme, const WorkspaceId& workspace) {
+    return scheme == "https" ? std::string{secure_cookie} : std::string{plain_cookie} + workspace.value;
 }
 
 std::string set_cookie(std::string_view name, std::string_view token, Duration lifetime) {
@@ -99,18 +95,16 @@ std::string set_cookie(std::string_view name, std::string_view token, Duration l
                        lifetime.count() / 1000, name == secure_cookie ? "; Secure" : "");
 }
 
-std::optional<std::string> cookie_value(const std::vector<std::string_view>& fields, std::string_view name) {
-    std::optional<std::string> value;
-    int found = 0;
+std::vector<std::string> cookie_values(const std::vector<std::string_view>& fields, std::string_view name) {
+    std::vector<std::string> values;
     for (const auto field : fields) {
         each_part(field, [&](std::string_view part) {
             const auto equals = part.find('=');
             if (equals == std::string_view::npos || trim(part.substr(0, equals)) != name) return;
-            ++found;
-            value = std::string{trim(part.substr(equals + 1))};
+            if (values.size() < cookies_tried_max) values.emplace_back(trim(part.substr(equals + 1)));
         });
     }
-    return found == 1 ? value : std::nullopt;
+    return values;
 }
 
 std::string without_our_cookies(const std::vector<std::string_view>& fields) {

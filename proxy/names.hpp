@@ -13,9 +13,9 @@
 
 namespace berth::proxy {
 
-inline constexpr std::string_view secure_cookie = "__Host-berth";
-inline constexpr std::string_view plain_cookie =
-    "berth-session";   // where a browser refuses Secure: http, no localhost
+inline constexpr std::string_view secure_cookie = "__Host-berth";   // over https
+inline constexpr std::string_view plain_cookie = "berth-";          // over http, and then the workspace
+inline constexpr std::size_t cookies_tried_max = 4;                 // of our name, in one request
 
 std::string to_lower(std::string_view text);
 
@@ -28,11 +28,12 @@ std::optional<std::string_view> path_of(std::string_view target, std::string_vie
 /// True when an Origin field is exactly that of the page's own host.
 bool same_origin(std::string_view origin, std::string_view scheme, std::string_view host);
 
-/// Browsers keep a Secure cookie of plain http only where the name is localhost or below it.
-std::string_view cookie_name(std::string_view scheme, std::string_view apps_domain);
+/// Over plain http no browser but Chromium keeps a Secure cookie, not even for localhost, and curl none.
+std::string cookie_name(std::string_view scheme, const WorkspaceId& workspace);
 std::string set_cookie(std::string_view name, std::string_view token, Duration lifetime);
-/// The value of the cookie `name` in Cookie fields; absent also when it is there more than once.
-std::optional<std::string> cookie_value(const std::vector<std::string_view>& fields, std::string_view name);
+/// The values of the cookie `name` in Cookie fields, the first cookies_tried_max of them: a page of the
+/// workspace can add more by the same name, which must not lock its user out.
+std::vector<std::string> cookie_values(const std::vector<std::string_view>& fields, std::string_view name);
 /// All other cookies, as one field's value; empty when none is left.
 std::string without_our_cookies(const std::vector<std::string_view>& fields);
 /// A Set-Cookie that a container may send to its browser: not of our names, for no other host.

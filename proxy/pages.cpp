@@ -39,6 +39,11 @@ Words words_for(Refusal why) {
             return {503, "This host has lost its control plane",
                     "The workspace runs on; access comes back as soon as the host hears from it again.", 15};
         case Refusal::no_session: return {401, "You have no session for this workspace", open_again};
+        case Refusal::cookie_lost:
+            return {401, "Your browser did not keep the session",
+                    "A link was opened here a moment ago, but the cookie that it gave did not come back. Allow cookies "
+                    "for this address (a private window, an extension or a page within a page may refuse them), then "
+                    "open the same link again: it is not used up and is good for a minute."};
         case Refusal::ended_session: return {401, "Your session for this workspace has ended", open_again};
         case Refusal::other_session:
             return {403, "This workspace is not yours", "Your session is for another one."};

@@ -60,7 +60,6 @@ Process::Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host)
     auto& ours = context_.policy;
     ours.apps_domain = to_lower(ours.apps_domain);
     context_.scheme = !ours.scheme.empty() ? ours.scheme : ours.tls_certificate.empty() ? "http" : "https";
-    context_.cookie = cookie_name(context_.scheme, ours.apps_domain);
 }
 
 Process::~Process() {
@@ -240,6 +239,7 @@ void Process::look() {
         }
     }
     context_.activity.flush(now);
+    std::erase_if(context_.opened, [&](const auto& one) { return now - one.second > link_lifetime; });
     if (now - told_at_ >= tell_period && told_ != context_.counters) {
         const auto& count = context_.counters;
         log_info("counted", {{"open", connections_.size()},

@@ -268,7 +268,7 @@ bool Container::answer(int fd, const std::string& head, std::string& ahead) {
         return send(
             fd, with_length("ok",
                             "Set-Cookie: good=1; Path=/\r\nSet-Cookie: __Host-berth=stolen; Path=/; Secure\r\n"
-                            "Set-Cookie: wide=1; Domain=localhost\r\nset-cookie: BERTH-SESSION=x\r\n"
+                            "Set-Cookie: wide=1; Domain=localhost\r\nset-cookie: BERTH-W-1=x\r\n"
                             "Set-Cookie: =__Host-berth=x; Path=/\r\nClear-Site-Data: \"cookies\"\r\n"));
     }
     if (is("/hop")) {

@@ -68,7 +68,7 @@ TEST_F(Hygiene, OurCookieNeverReachesTheContainerAndTheOthersDo) {
     give_routes();
 
     const auto head =
-        passed({}, "; theme=dark; __HOST-berth=canary; berth-session=canary; =__Host-berth=canary; tab=2");
+        passed({}, "; theme=dark; __HOST-berth=canary; berth-w-2=canary; =__Host-berth=canary; tab=2");
     EXPECT_NE(head.find("\r\ncookie: theme=dark; tab=2\r\n"), std::string::npos) << head;
     EXPECT_EQ(head.find("canary"), std::string::npos);
     EXPECT_EQ(head.find("eyj"), std::string::npos);

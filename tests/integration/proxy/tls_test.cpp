@@ -80,6 +80,9 @@ private:
 
 class Tls : public ProxyTest {
 protected:
+    std::string cookie(const std::string& workspace) const {
+        return "__Host-berth=" + token(claims(TokenPurpose::session, workspace));
+    }
     void start_tls(const std::string& more = "") {
         write_certificate(dir + "/certificate.pem", dir + "/key.pem");
         start("tls_certificate = \"" + dir + "/certificate.pem\"\ntls_key = \"" + dir + "/key.pem\"\n" + more);

@@ -165,6 +165,12 @@ TokenClaims ProxyTest::claims(TokenPurpose purpose, const std::string& workspace
             .expires_at = now() + (purpose == TokenPurpose::link ? link_lifetime : session_lifetime)};
 }
 
+std::string ProxyTest::session_of_a_link() const {
+    const auto link = token(claims(TokenPurpose::link, "w-1"));
+    const auto set = visitor().ask(get(host("w-1"), "/_berth/open?token=" + link, "")).field("set-cookie");
+    return set.substr(0, set.find(';'));
+}
+
 Visitor ProxyTest::websocket(const std::string& path) const {
     auto browser = visitor();
     browser.send(get(host("w-1"), path, cookie("w-1"),

@@ -41,10 +41,12 @@ protected:
     std::string origin(const std::string& workspace) const;
     TokenClaims claims(TokenPurpose purpose, const std::string& workspace) const;
     std::string token(const TokenClaims& claims) const { return mint_token(claims, kv().secret()); }
-    std::string cookie(const TokenClaims& claims) const { return "__Host-berth=" + token(claims); }
+    std::string cookie(const TokenClaims& claims) const { return "berth-" + claims.workspace.value + "=" + token(claims); }
     std::string cookie(const std::string& workspace) const {
         return cookie(claims(TokenPurpose::session, workspace));
     }
+    /// Of a link of Ada's that has just been opened: noted as used when this is first shown.
+    std::string session_of_a_link() const;
     Visitor visitor() const { return Visitor{port_}; }
     Visitor websocket(const std::string& path = "/ws") const;      // Ada's, after the 101
     LocalKv& kv() const { return *kv_; }

@@ -109,32 +109,36 @@ TEST_F(LocalKvTest, F16_AnOlderPositionIsRefusedAndChangesNothing) {
 TEST_F(LocalKvTest, I26_ALinkIsUsedOnceAlsoByAnotherProcess) {
     const auto used_in_child = in_another_process([&] {
         const auto kv = LocalKv::open(dir());
-        return kv && (*kv)->use_link("id-1", now + Duration{60'000}, now).value_or(false);
+        return kv && (*kv)->use_link("id-1", "s-1", now + Duration{60'000}, now).value_or(false);
     });
     ASSERT_EQ(used_in_child, 0);
 
     const auto kv = open();
 
-    EXPECT_FALSE(kv->use_link("id-1", now + Duration{60'000}, now).value());
-    EXPECT_TRUE(kv->use_link("id-2", now + Duration{60'000}, now).value());
-    EXPECT_FALSE(kv->use_link("id-3", now, now).value()) << "what has expired is not used at all";
+    EXPECT_FALSE(kv->use_link("id-1", "s-9", now + Duration{60'000}, now).value());
+    EXPECT_TRUE(kv->use_link("id-1", "s-1", now + Duration{60'000}, now).value()) << "who has it keeps it";
+    EXPECT_TRUE(kv->use_link("id-1", "s-1", now + Duration{60'000}, now + Duration{60'000}).value());
+    EXPECT_EQ(kv->link_holder("id-1").value(), "s-1");
+    EXPECT_EQ(kv->link_holder("id-2").value(), std::nullopt);
+    EXPECT_TRUE(kv->use_link("id-2", "s-2", now + Duration{60'000}, now).value());
+    EXPECT_FALSE(kv->use_link("id-3", "s-3", now, now).value()) << "what has expired is not used at all";
 }
 
 TEST_F(LocalKvTest, I26_AUsedLinkStaysUsedWhenTheClockStepsBack) {
     const auto kv = open();
-    ASSERT_TRUE(kv->use_link("id-1", now + Duration{60'000}, now).value());
-    ASSERT_TRUE(kv->use_link("id-2", now + Duration{900'000}, now + Duration{600'000}).value());
+    ASSERT_TRUE(kv->use_link("id-1", "s-1", now + Duration{60'000}, now).value());
+    ASSERT_TRUE(kv->use_link("id-2", "s-2", now + Duration{900'000}, now + Duration{600'000}).value());
 
-    EXPECT_FALSE(kv->use_link("id-1", now + Duration{60'000}, now).value());
+    EXPECT_FALSE(kv->use_link("id-1", "s-9", now + Duration{60'000}, now).value());
 }
 
 TEST_F(LocalKvTest, OldLinksDoNotPileUp) {
     const auto kv = open();
     for (int i = 0; i < 300; ++i) {
         const auto at = now + Duration{i * 600'000};
-        ASSERT_TRUE(kv->use_link("id-" + std::to_string(i), at + Duration{60'000}, at).value());
+        ASSERT_TRUE(kv->use_link("id-" + std::to_string(i), "s-1", at + Duration{60'000}, at).value());
     }
-    EXPECT_TRUE(kv->use_link("id-0", now + Duration{60'000}, now).value()) << "the oldest was dropped long after its end";
+    EXPECT_TRUE(kv->use_link("id-0", "s-0", now + Duration{60'000}, now).value()) << "the oldest was dropped long after its end";
 }
 
 TEST_F(LocalKvTest, ActivityIsSeenByAnotherProcessAndDropped) {
