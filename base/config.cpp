@@ -11,6 +11,7 @@
 #include <toml++/toml.h>
 
 #include "base/nearest_word.hpp"
+#include "base/outside_text.hpp"
 
 namespace berth {
 
@@ -87,7 +88,7 @@ std::optional<Config::Setting> Config::find(std::string_view section, std::strin
     }
     if (found && found->origin.starts_with("--")) return found;
     const auto name = env_name(section, key);
-    if (const char* value = std::getenv(name.c_str())) return Setting{value, name};
+    if (std::getenv(name.c_str()) != nullptr) return Setting{environment_text(name.c_str()), name};
     return found;
 }
 

@@ -4,7 +4,9 @@
 // number of a process that could not start.
 #pragma once
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "base/error.hpp"
 #include "base/result.hpp"
@@ -42,9 +44,14 @@ constexpr Exit exit_of(ErrorKind kind) {
 
 constexpr int exit_number(ErrorKind kind) { return static_cast<int>(exit_of(kind)); }
 
-/// The last words of `program`, on stderr, when it failed; its exit number.
+/// The last words of `program`, on stderr, when it failed or its output could not be written; its exit number.
 inline int exit_with(const char* program, const Result<void>& outcome) {
-    if (outcome) return 0;
+    if (outcome) {
+        errno = 0;
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+        if (errno != EPIPE) std::fprintf(stderr, "%s: cannot write the output: %s\n", program, std::strerror(errno != 0 ? errno : EIO));
+        return 1;
+    }
     std::fprintf(stderr, "%s: %s\n", program, outcome.error().text.c_str());
     return exit_number(outcome.error().kind);
 }
