@@ -6,6 +6,7 @@
 
 #include "allocator/placement.hpp"
 #include "allocator/turn.hpp"
+#include "base/about.hpp"
 #include "base/check.hpp"
 #include "base/hash.hpp"
 
@@ -172,9 +173,7 @@ void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked) {
         }
         return answer_or_join(turn, *known, asked.caller);
     }
-    if (state.storage_low) {
-        return turn.refuse(asked.caller, {ErrorKind::unavailable, "the ledger's disk is full; free some space. Releases still work"});
-    }
+    if (state.storage_low) return turn.refuse(asked.caller, disk_is_full());
     if (state.claim_deadlines.size() >= state.policy.claims_open_max) {
         return turn.refuse(asked.caller, {ErrorKind::limit, fmt::format("{} claims wait already", state.policy.claims_open_max)});
     }
@@ -196,6 +195,7 @@ void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked) {
     std::vector<std::string> why_not;
     const auto& queue = state.queue[pool->pool];
     const auto* owned = state.view.workspace_of(request.user, request.project);
+    if (request.ttl_ms && owned) extend_lease(turn, *owned, turn.now + *request.ttl_ms, "a claim asked for more time");
     const bool in_line = queue.empty() || (owned && owned->leased);
     if (in_line && try_place(turn, id, why_not) != Placed::no_capacity) return;
     if (!waits) {
@@ -281,7 +281,7 @@ void expire_claims(Turn& turn) {
     while (!deadlines.empty() && deadlines.begin()->first <= turn.now) {
         const auto id = deadlines.begin()->second;
         const auto& claim = turn.state.view.claims.at(id);
-        const auto waited = to_text(turn.now - claim.asked.accepted_at);
+        const auto waited = about(turn.now - claim.asked.accepted_at);
         const auto* own = turn.state.view.workspace_of(claim.asked.user, claim.asked.project);
         if (own && own->state != WorkspaceState::stopped) {   // it waits for its own workspace, not for room (I11)
             end_claim(turn, id, ClaimState::expired, ErrorKind::timeout,
@@ -313,6 +313,35 @@ void tell_progress(Turn& turn) {
     }
 }
 
+Error disk_is_full() {
+    return {ErrorKind::unavailable, "the ledger's disk is full: nothing new is taken until there is room on it. Releases still work"};
+}
+
+namespace {
+
+// A key's outcome stands for ever, but what it granted does not: who asks again is told so.
+std::optional<ClaimOver> over_of(const ClaimView& claim, const WorkspaceView* workspace) {
+    if (claim.state != ClaimState::granted || !workspace) return std::nullopt;
+    const auto state = workspace->state;
+    const bool runs = state == WorkspaceState::active || state == WorkspaceState::starting;
+    if (state == WorkspaceState::active && workspace->epoch == claim.epoch) return std::nullopt;
+    ClaimOver over{.state = std::string{to_string(state)}, .since = workspace->changed_at};
+    const auto& id = workspace->workspace.value;
+    const auto granted = fmt::format("this key's claim was granted at {}", to_rfc3339(claim.ended_at));
+    if (runs) {
+        over.text = fmt::format("{}; that lease ended, and {} is {} under a later one: `berth open {}` opens it", granted, id, over.state, id);
+    } else if (state == WorkspaceState::stopped || state == WorkspaceState::stopping) {
+        over.text = fmt::format("{} and {} is {} since {}: `berth start {}` starts it again", granted, id, over.state,
+                                to_rfc3339(over.since), id);
+    } else {
+        over.text = fmt::format("{}; {} and its files are {} since {}: a claim with a new key makes a new one", granted, id, over.state,
+                                to_rfc3339(over.since));
+    }
+    return over;
+}
+
+}  // namespace
+
 ClaimReply claim_reply(const State& state, const ClaimView& claim) {
     ClaimReply reply{.claim = claim.asked.claim, .key = claim.asked.key, .state = claim.state,
                      .workspace = claim.workspace, .user = claim.asked.user, .project = claim.asked.project,
@@ -323,9 +352,9 @@ ClaimReply claim_reply(const State& state, const ClaimView& claim) {
         reply.port = host->second.proxy_port;
     }
     const auto workspace = state.view.workspaces.find(claim.workspace);
-    if (workspace != state.view.workspaces.end() && workspace->second.epoch == claim.epoch) {
-        reply.lease_expires_at = workspace->second.expires_at;
-    }
+    const bool known = workspace != state.view.workspaces.end();
+    if (known && workspace->second.epoch == claim.epoch) reply.lease_expires_at = workspace->second.expires_at;
+    reply.over = over_of(claim, known ? &workspace->second : nullptr);
     return reply;
 }
 

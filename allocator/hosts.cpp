@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "allocator/turn.hpp"
+#include "base/about.hpp"
 
 namespace berth::allocator {
 
@@ -144,7 +145,7 @@ void ask(Turn& turn, const Asked<UnknownRequest>& asked) {
     const auto seen = turn.state.seen.find(host->host);
     const auto silence = turn.state.policy.heartbeat * 2;
     if (seen != turn.state.seen.end() && seen->second.at + silence > turn.now) {
-        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} was heard {} ago", host->host.value, to_text(turn.now - seen->second.at))});
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} was heard {} ago", host->host.value, about(turn.now - seen->second.at))});
     }
     turn.record(HostUnknown{asked.body.host, asked.body.last_heartbeat_at}, "silent for over two heartbeat periods",
                 {fmt::format("last heartbeat {}", to_rfc3339(asked.body.last_heartbeat_at))});

@@ -238,6 +238,15 @@ void ask(Turn& turn, const Asked<DestroyRequest>& asked) {
     turn.reply(asked.caller, turn.done(count));
 }
 
+// Later only, and up to the pool's cap; whether anything changed.
+bool extend_lease(Turn& turn, const WorkspaceView& workspace, Instant wanted, std::string why) {
+    const auto until = std::min(wanted, turn.now + turn.state.view.pools.at(workspace.pool).ttl_max_ms);
+    const bool runs = workspace.state == WorkspaceState::active || workspace.state == WorkspaceState::starting;
+    if (!workspace.leased || !runs || until <= workspace.expires_at) return false;
+    turn.record(LeaseExtended{workspace.workspace, workspace.epoch, until}, until < wanted ? why + ", up to the pool's cap" : std::move(why));
+    return true;
+}
+
 void ask(Turn& turn, const Asked<ExtendRequest>& asked) {
     if (asked.body.expires_at <= turn.now) {
         turn.refuse(asked.caller, {ErrorKind::invalid, fmt::format("{} lies in the past; name a later end", to_rfc3339(asked.body.expires_at))});
@@ -248,17 +257,14 @@ void ask(Turn& turn, const Asked<ExtendRequest>& asked) {
     std::uint32_t count = 0;
     for (const auto& id : found) {
         const auto& workspace = turn.state.view.workspaces.at(id);
-        const auto cap = turn.now + turn.state.view.pools.at(workspace.pool).ttl_max_ms;
-        const auto until = std::min(asked.body.expires_at, cap);
+        const auto until = std::min(asked.body.expires_at, turn.now + turn.state.view.pools.at(workspace.pool).ttl_max_ms);
         if (workspace.state == WorkspaceState::stopped && until > turn.now) {
+            if (turn.state.storage_low) return turn.refuse(asked.caller, disk_is_full());
             ask_claim(turn, {std::nullopt, asked.role, asked.sender, asked.message,
                              ClaimRequest{.key = {"extend/" + asked.message}, .user = workspace.user, .project = workspace.project,
                                           .pool = workspace.pool, .ttl_ms = until - turn.now}});
             ++count;
-        } else if (workspace.leased && until > workspace.expires_at &&
-                   (workspace.state == WorkspaceState::active || workspace.state == WorkspaceState::starting)) {
-            turn.record(LeaseExtended{id, workspace.epoch, until},
-                        until < asked.body.expires_at ? "extended, up to the pool's cap" : "extended as asked");
+        } else if (extend_lease(turn, workspace, asked.body.expires_at, "extended as asked")) {
             ++count;
         }
     }

@@ -184,7 +184,10 @@ void Process::send(const Command& command, const T& body) {
         {.key = command.host.value, .cause = command.cause});
 }
 
-void Process::publish_head() { endpoint_.publish(LedgerHead{ledger_.id(), state_.view.term, ledger_.head()}); }
+void Process::publish_head() {
+    endpoint_.publish(LedgerHead{ledger_.id(), state_.view.term, ledger_.head(),
+                                 storage_ == Storage::low ? std::optional{std::string{to_string(storage_)}} : std::nullopt});
+}
 
 void Process::tidy() {
     commit();

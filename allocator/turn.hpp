@@ -49,6 +49,8 @@ void end_claim(Turn& turn, const ClaimId& id, ClaimState state, ErrorKind kind, 
 void expire_claims(Turn& turn);
 void tell_progress(Turn& turn);
 ClaimReply claim_reply(const State& state, const ClaimView& claim);
+Error disk_is_full();
+bool extend_lease(Turn& turn, const WorkspaceView& workspace, Instant wanted, std::string why);
 
 // ---- leases and workspaces (leases.cpp)
 void drive(Turn& turn, const WorkspaceId& id);       // the next act that its state calls for

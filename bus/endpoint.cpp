@@ -116,8 +116,8 @@ void Endpoint::on_gap(std::function<void(const std::string& source, std::uint64_
     inside_->gap_handler = std::move(handler);
 }
 
-void Endpoint::request_raw(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler) {
-    inside_->ask(name, std::move(data), timeout, note, std::move(handler));
+void Endpoint::request_raw(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler, OnAbsent absent) {
+    inside_->ask(name, std::move(data), timeout, note, std::move(handler), std::move(absent));
 }
 
 void Endpoint::publish_raw(std::string_view name, Bytes data, const Note& note) {

@@ -102,17 +102,21 @@ public:
     // ---- requests
     /// The handler runs exactly once: with the reply, the callee's error, or a timeout at the
     /// deadline. At most 65,536 may be outstanding (then ErrorKind::limit, at once).
+    /// `absent`, when given, runs in the handler's place if the bus itself says that nobody serves it, or
+    /// that who served it is gone: asking again may help. What a callee answers never comes there.
+    using OnAbsent = std::function<void(const Error&)>;
     template <class T>
     void request(const T& value, Duration timeout, std::function<void(Result<ReplyTo<T>>)> handler,
-                 const Note& note = {}) {
+                 const Note& note = {}, OnAbsent absent = {}) {
         request_raw(request_name<T>, encode(value), timeout, note,
                     [handler = std::move(handler)](Result<Delivery> reply) {
                         if (!reply) return handler(fail(reply.error()));
                         handler(reply->template as<ReplyTo<T>>());
-                    });
+                    }, std::move(absent));
     }
     using OnReply = std::function<void(Result<Delivery>)>;
-    void request_raw(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler);
+    void request_raw(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler,
+                     OnAbsent absent = {});
     void publish_raw(std::string_view name, Bytes data, const Note& note);
 
     // ---- serving

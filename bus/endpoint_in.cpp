@@ -61,6 +61,9 @@ void Endpoint::Inside::take_reply(Delivery delivery) {
     ++counters.delivered;
     const auto id = found->first;
     delivery.name = found->second.name;
+    if (delivery.envelope.error && delivery.stamp.role == Role::broker && delivery.envelope.error->kind == ErrorKind::unavailable) {
+        return finish_absent(id, *delivery.envelope.error);
+    }
     if (delivery.envelope.error) return finish(id, fail(*delivery.envelope.error));
     finish(id, std::move(delivery));
 }

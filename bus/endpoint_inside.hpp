@@ -26,6 +26,7 @@ struct Endpoint::Inside {
         std::string name;
         TimerId timer = 0;
         OnReply handler;
+        OnAbsent absent;
     };
     enum class Registration { none, asking, registered };
     enum class Channel { events, requests };
@@ -78,10 +79,11 @@ struct Endpoint::Inside {
     void open_events_in();
     bool drain_listening();
     void open_events_out();
-    void ask(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler);
+    void ask(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler, OnAbsent absent = {});
     void answer_soon(OnReply handler, Error error);
     void time_out(const std::string& id);
     void finish(const std::string& id, Result<Delivery> outcome);
+    void finish_absent(const std::string& id, const Error& error);
     void lose_connection();
 
     // ---- in; drain: true when more may wait

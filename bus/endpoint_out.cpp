@@ -89,7 +89,7 @@ void Endpoint::Inside::open_events_out() {
     loop.watch_socket(events_out.handle(), [this] { return drain(events_out, Channel::events); });
 }
 
-void Endpoint::Inside::ask(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler) {
+void Endpoint::Inside::ask(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler, OnAbsent absent) {
     const auto* row = find_request_row(name);
     check(row != nullptr, "only requests of the catalog are asked");
     if (row->routing == Routing::by_host && note.key.empty()) {
@@ -110,7 +110,7 @@ void Endpoint::Inside::ask(std::string_view name, Bytes data, Duration timeout, 
     }
     const auto id = envelope.id;
     const auto timer = loop.after(timeout, [this, id] { time_out(id); });
-    pending.emplace(id, Pending{std::string{name}, timer, std::move(handler)});
+    pending.emplace(id, Pending{std::string{name}, timer, std::move(handler), std::move(absent)});
     Outbox::Message message{topic_of(name, row->routing == Routing::by_host ? note.key : std::string{}),
                             std::move(bytes), {}, until, id};
     if (to_requests.send(requests, std::move(message), loop.now())) return flush_later();
@@ -138,6 +138,15 @@ void Endpoint::Inside::finish(const std::string& id, Result<Delivery> outcome) {
     found.mapped().handler(std::move(outcome));
 }
 
+// By the bus' own word: who asks may take this apart from what a callee answered, and ask again.
+void Endpoint::Inside::finish_absent(const std::string& id, const Error& error) {
+    auto found = pending.extract(id);
+    if (found.empty()) return;
+    loop.cancel(found.mapped().timer);
+    if (found.mapped().absent) return found.mapped().absent(error);
+    found.mapped().handler(fail(error));
+}
+
 // The connection to the broker ended. What was on it may or may not have been done, and nobody will
 // say any more: its callers are told now, not at their deadline. Looks a moment later, when it is
 // certain that what is not waiting was on the old connection, and nothing yet on a new one.
@@ -153,9 +162,9 @@ void Endpoint::Inside::lose_connection() {
         for (const auto& id : lost) {
             const auto found = pending.find(id);
             if (found == pending.end()) continue;
-            finish(id, fail(ErrorKind::unavailable,
-                            "the connection to the broker ended before {} {} was answered; it may or may not have "
-                            "been done: ask again with the same key", found->second.name, id));
+            finish_absent(id, {ErrorKind::unavailable,
+                               fmt::format("the connection to the broker ended before {} {} was answered; it may or may "
+                                           "not have been done: ask again with the same key", found->second.name, id)});
         }
         if (registration == Registration::registered) register_service();   // with the next connection
     });

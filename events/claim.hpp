@@ -33,6 +33,14 @@ struct ClaimRequest {
     BERTH_FIELDS(ClaimRequest, key, user, project, pool, wait_ms, ttl_ms, principal)
 };
 
+/// In the reply to a key whose claim was granted before: what was granted then is over.
+struct ClaimOver {
+    std::string state;                    // of its workspace now: "stopped"; "active" when it runs under a later lease
+    Instant since;
+    std::string text;                     // what became of it and what to do
+    BERTH_FIELDS(ClaimOver, state, since, text)
+};
+
 /// What a granted claim gives. `link` opens the workspace in a browser: once, within 60 s. It is
 /// minted by the host for each answer and stands in no fact and no log (I30).
 struct ClaimReply {
@@ -51,9 +59,10 @@ struct ClaimReply {
     std::string token;                    // the same token alone
     Epoch epoch;
     Instant lease_expires_at;
+    std::optional<ClaimOver> over;        // then there is no link
 
     BERTH_FIELDS(ClaimReply, claim, key, state, workspace, user, project, host, instance, ip, port, url,
-                 link, token, epoch, lease_expires_at)
+                 link, token, epoch, lease_expires_at, over)
 };
 
 /// Request `allocator.claim_outcome`: what became of a key, at any time after (I7).

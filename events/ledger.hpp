@@ -78,7 +78,8 @@ struct LedgerHead {
     std::string ledger;
     Term term;
     Position position;
-    BERTH_FIELDS(LedgerHead, ledger, term, position)
+    std::optional<std::string> storage;   // "low": its disk is full, new claims are refused until there is room
+    BERTH_FIELDS(LedgerHead, ledger, term, position, storage)
 };
 
 }  // namespace berth

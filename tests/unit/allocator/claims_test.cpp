@@ -216,6 +216,79 @@ TEST(Claims, AFullDiskRefusesClaimsButReleases) {
     EXPECT_EQ(play.reply_to<Done>(release)->count, 1U);
 }
 
+TEST(Claims, AFullDiskAnswersAStartWithItsReason_field_report_28) {
+    Play play;
+    play.host("h-1", 2);
+    play.claim("k1", "ada");
+    play.bound();
+    play.ask(ReleaseRequest{.target = {.user = UserId{"ada"}}});
+    play.wiped();
+    play.give(StorageChanged{Storage::low});
+
+    const auto start = play.ask(ExtendRequest{.target = {.user = UserId{"ada"}}, .expires_at = play.now + Duration{60'000}});
+
+    ASSERT_TRUE(play.refusal_of(start)) << "a start that does not happen is no success";
+    EXPECT_THAT(play.refusal_of(start)->text, ::testing::HasSubstr("disk is full"));
+}
+
+TEST(Claims, AKeyWhoseOutcomeIsOverSaysSo_field_report_15) {
+    Play play;
+    play.host("h-1", 2);
+    play.claim("k1", "ada");
+    play.bound();
+    play.linked();
+    const auto id = play.workspace("ada").workspace;
+    play.ask(ReleaseRequest{.target = {.user = UserId{"ada"}}});
+    const auto stopping = play.claim("k1", "ada");
+    play.wiped();
+    const auto stopped = play.claim("k1", "ada");
+
+    ASSERT_TRUE(play.reply_to<ClaimReply>(stopping)->over);
+    EXPECT_EQ(play.reply_to<ClaimReply>(stopping)->over->state, "stopping");
+    const auto& over = play.reply_to<ClaimReply>(stopped)->over;
+    ASSERT_TRUE(over);
+    EXPECT_EQ(play.reply_to<ClaimReply>(stopped)->state, ClaimState::granted) << "I6: the outcome stands";
+    EXPECT_EQ(over->state, "stopped");
+    EXPECT_EQ(over->since, play.workspace("ada").changed_at);
+    EXPECT_THAT(over->text, ::testing::HasSubstr("`berth start " + id.value + "`"));
+
+    play.claim("k2", "ada");
+    play.bound("k2");
+    const auto again = play.claim("k1", "ada");
+    EXPECT_THAT(play.reply_to<ClaimReply>(again)->over->text, ::testing::HasSubstr("`berth open " + id.value + "`"));
+    play.ask(DestroyRequest{.target = {.user = UserId{"ada"}}});
+    const auto gone = play.claim("k1", "ada");
+    EXPECT_THAT(play.reply_to<ClaimReply>(gone)->over->text, ::testing::HasSubstr("new key"));
+}
+
+TEST(Claims, ALengthThatIsAskedForMovesTheEndOfARunningLease_field_report_N5) {
+    Play play;
+    play.host("h-1", 2);
+    play.claim("k1", "ada");
+    play.bound();
+    const auto before = play.workspace("ada").expires_at;
+    const auto ask = [&](const char* key, std::optional<Duration> ttl) {
+        play.ask(ClaimRequest{.key = {key}, .user = {"ada"}, .project = {"site"}, .ttl_ms = ttl});
+        return play.workspace("ada").expires_at;
+    };
+
+    EXPECT_EQ(ask("k2", std::nullopt), before) << "who names no length changes none";
+    EXPECT_EQ(ask("k3", Duration{3'600'000}), before) << "never shorter";
+    EXPECT_EQ(ask("k4", Duration{10 * 3'600'000}), play.now + Duration{10 * 3'600'000});
+    EXPECT_EQ(ask("k5", Duration{1'000LL * 3'600'000}), play.now + Duration{24 * 3'600'000}) << "up to the pool's cap";
+    play.pass(Duration{60'000});
+    EXPECT_EQ(ask("k4", Duration{10 * 3'600'000}), play.now - Duration{60'000} + Duration{24 * 3'600'000}) << "a key that is asked again moves nothing";
+}
+
+TEST(Claims, WhatAClockMeasuredIsRounded_field_report_N10) {
+    Play play;
+    const auto caller = play.claim("k", "ada", Duration{5'000});
+    play.pass(Duration{5'002});
+    ASSERT_TRUE(play.refusal_of(caller));
+    EXPECT_THAT(play.refusal_of(caller)->text, ::testing::HasSubstr("within 5s"));
+    EXPECT_THAT(play.refusal_of(caller)->text, ::testing::Not(::testing::HasSubstr("ms")));
+}
+
 TEST(Claims, OnlyAGatewayMaySpeakForAnotherPrincipal) {
     Play play;
     play.ask(ClaimRequest{.key = {"k"}, .user = {"ada"}, .project = {"site"}, .principal = Principal{"someone"}}, Role::client, "robot");
