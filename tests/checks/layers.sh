@@ -20,7 +20,7 @@ for process in $processes; do
 $hits"
     done
 done
-hits=$(grep -rnE '#include "(docker|bus|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
+hits=$(grep -rnE '#include "(http|docker|bus|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
 [ -n "$hits" ] && say "base or events include something above them:
 $hits"
 
