@@ -1,95 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "docker/client.hpp"
 
-#include <curl/curl.h>
-
-#include <cstdio>
-#include <memory>
+#include <nlohmann/json.hpp>
 
 namespace berth::docker {
 
 namespace {
 
-constexpr std::size_t answer_bytes_max = 8 * 1024 * 1024;
-constexpr std::string_view api = "http://docker/v1.41";
+constexpr std::size_t words_max = 300;      // of an engine's refusal that is no JSON
+constexpr auto host = "http://engine";      // a name only: the socket says who is asked
 
-std::size_t take(char* bytes, std::size_t size, std::size_t count, void* to) {
-    auto& body = *static_cast<std::string*>(to);
-    if (body.size() + size * count > answer_bytes_max) return 0;
-    body.append(bytes, size * count);
-    return size * count;
+std::optional<ApiVersion> version_in(const nlohmann::json& object, const char* name) {
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    return found != object.end() && found->is_string() ? parse_version(found->get<std::string>()) : std::nullopt;
 }
 
-struct Closer {
-    void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-    void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using Handle = std::unique_ptr<CURL, Closer>;
-
-Result<Answer> perform(CURL* curl, const std::string& socket, std::string_view method, const std::string& path, Duration deadline) {
-    Answer answer;
-    const auto url = fmt::format("{}{}", api, path);
-    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
-    curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(deadline.count()));
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer.body);
-    const auto code = curl_easy_perform(curl);
-    if (code == CURLE_OPERATION_TIMEDOUT) {
-        return fail(ErrorKind::timeout, "the container engine at {} did not answer {} {} within {}", socket, method, path, to_text(deadline));
-    }
-    if (code != CURLE_OK) {
-        return fail(ErrorKind::unavailable, "the container engine at {} cannot be reached: {}", socket, curl_easy_strerror(code));
-    }
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
-    return answer;
+// "client version 1.41 is too old. Minimum supported API version is 1.44", and podman's alike.
+bool refuses_version(const Answer& answer) {
+    return answer.status == 400 && message_of(answer).find("version") != std::string::npos;
 }
 
 }  // namespace
 
+std::string message_of(const Answer& answer) {
+    const auto body = nlohmann::json::parse(answer.body, nullptr, false);
+    if (body.is_object() && body.contains("message") && body["message"].is_string()) return body["message"];
+    return answer.body.empty() ? fmt::format("status {}", answer.status)
+                               : fmt::format("status {}: {}", answer.status, answer.body.substr(0, words_max));
+}
+
+http::Client Client::client() const { return http::Client({.give_up = setup_.give_up}); }
+
+http::Request Client::request_of(const Call& wanted, const std::string& prefix) const {
+    http::Request request{.method = std::string{wanted.method}, .url = host + prefix + wanted.path, .unix_socket = setup_.socket};
+    request.deadline = wanted.deadline > Duration{0} ? wanted.deadline : setup_.deadline;
+    request.connect_deadline = request.deadline;
+    request.body_bytes_max = answer_bytes_max;
+    request.body = wanted.json;
+    request.body_file = wanted.file;
+    if (wanted.method == "POST") request.content_type = wanted.file.empty() ? "application/json" : "application/x-tar";
+    return request;
+}
+
+Result<Answer> Client::send(const Call& wanted, const std::string& prefix) const {
+    auto request = request_of(wanted, prefix);
+    const auto within = request.deadline;
+    auto answer = client().ask(std::move(request), wanted.progress);
+    if (answer) return answer;
+    const auto& error = answer.error();
+    if (error.kind == ErrorKind::timeout) {
+        return fail(ErrorKind::timeout, "the container engine at {} did not answer {} {} within {}", setup_.socket, wanted.method,
+                    wanted.path, berth::to_text(within));
+    }
+    if (error.kind != ErrorKind::unavailable) return fail(error);
+    return fail(ErrorKind::unavailable, "the container engine at {} cannot be reached: {}", setup_.socket, error.text);
+}
+
+Result<ApiVersion> Client::ping(Duration deadline) const {
+    const auto answer = TRY(send({.path = "/_ping", .deadline = deadline}, ""));
+    if (answer.status != 200) {
+        return fail(ErrorKind::conflict, "the container engine at {} refused to answer a ping: {}", setup_.socket, message_of(answer));
+    }
+    const auto told = answer.headers.find("api-version");
+    const auto newest = told == answer.headers.end() ? std::nullopt : parse_version(told->second);
+    std::optional<ApiVersion> oldest;
+    if (newest && *newest > version_newest) {     // it may have left ours behind
+        const auto about = TRY(send({.path = "/version", .deadline = deadline}, ""));
+        oldest = version_in(nlohmann::json::parse(about.body, nullptr, false), "MinAPIVersion");
+    }
+    const auto chosen = TRY(choose_version(newest.value_or(version_least), oldest));
+    const std::lock_guard lock(mutex_);
+    version_ = chosen;
+    return chosen;
+}
+
+Result<ApiVersion> Client::version(Duration deadline) const {
+    {
+        const std::lock_guard lock(mutex_);
+        if (version_) return *version_;
+    }
+    return ping(deadline);
+}
+
+Result<Answer> Client::call(const Call& wanted) const {
+    const auto deadline = wanted.deadline > Duration{0} ? wanted.deadline : setup_.deadline;
+    const auto spoken = TRY(version(deadline));
+    auto answer = TRY(send(wanted, "/v" + to_text(spoken)));
+    if (!refuses_version(answer)) return answer;
+    const auto now = TRY(ping(deadline));         // another engine may listen there by now
+    return now == spoken ? Result<Answer>{std::move(answer)} : send(wanted, "/v" + to_text(now));
+}
+
 Result<Answer> Client::call(std::string_view method, const std::string& path, const std::string& json, Duration deadline) const {
-    const Handle curl{curl_easy_init()};
-    if (!curl) return fail(ErrorKind::internal, "libcurl gave no handle");
-    const std::string verb{method};
-    std::unique_ptr<curl_slist, Closer> headers;
-    curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, verb.c_str());
-    if (method == "POST") {
-        headers.reset(curl_slist_append(nullptr, "Content-Type: application/json"));
-        curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, json.c_str());
-        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(json.size()));
-    }
-    return perform(curl.get(), socket_, method, path, deadline);
-}
-
-Result<Answer> Client::upload(const std::string& path, const std::string& file, Duration deadline) const {
-    const Handle curl{curl_easy_init()};
-    if (!curl) return fail(ErrorKind::internal, "libcurl gave no handle");
-    const std::unique_ptr<std::FILE, Closer> from{std::fopen(file.c_str(), "rb")};
-    if (!from) return fail(ErrorKind::not_found, "cannot read {}; script/image makes it", file);
-    std::fseek(from.get(), 0, SEEK_END);
-    const auto size = std::ftell(from.get());
-    std::rewind(from.get());
-    const std::unique_ptr<curl_slist, Closer> headers{curl_slist_append(curl_slist_append(nullptr, "Content-Type: application/x-tar"), "Expect:")};
-    curl_easy_setopt(curl.get(), CURLOPT_POST, 1L);
-    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-    curl_easy_setopt(curl.get(), CURLOPT_READDATA, from.get());
-    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
-    return perform(curl.get(), socket_, "POST", path, deadline);
-}
-
-std::string Client::escape(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '~') {
-            out += c;
-        } else {
-            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-        }
-    }
-    return out;
+    return call({.method = method, .path = path, .json = json, .deadline = deadline});
 }
 
 }  // namespace berth::docker

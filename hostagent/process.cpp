@@ -8,8 +8,8 @@
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
 #include "hostagent/home.hpp"
-#include "hostagent/local_http.hpp"
 #include "hostkv/token.hpp"
+#include "http/client.hpp"
 
 namespace berth::hostagent {
 
@@ -280,7 +280,7 @@ void Process::orders(BeatNumber number, const Result<HostOrders>& answer) {
 
 Reading Process::read(const SlotRecord& record) const {
     Reading reading{.proxy = parts_.memory->activity(record.workspace), .usage = parts_.engine->usage(record.container)};
-    const auto answer = get_local(record.port, "/healthz", parts_.shell.editor_timeout);
+    const auto answer = http::get_local(record.port, "/healthz", parts_.shell.editor_timeout);
     if (answer) reading.editor = read_editor(answer->status, answer->body);
     reading.read_at = loop_.now();
     return reading;

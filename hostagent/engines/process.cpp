@@ -14,8 +14,8 @@
 
 #include "hostagent/child.hpp"
 #include "hostagent/engines/session.hpp"
-#include "hostagent/local_http.hpp"
 #include "hostagent/small_file.hpp"
+#include "http/client.hpp"
 
 namespace berth {
 
@@ -182,7 +182,7 @@ private:
             if (!hostagent::runs(mark)) {
                 return fail(ErrorKind::unavailable, "{} ended before it was healthy; see its output", order.container.value);
             }
-            const auto answer = hostagent::get_local(order.port, setup_.health_path, health_patience);
+            const auto answer = http::get_local(order.port, setup_.health_path, health_patience);
             if (answer && answer->status == 200 && session_listens(session_members(session_mark(order.container), mark), order.port)) {
                 return {};
             }

@@ -10,8 +10,8 @@
 
 #include "hostagent/child.hpp"
 #include "hostagent/engines/session.hpp"
-#include "hostagent/local_http.hpp"
 #include "hostagent/ports.hpp"
+#include "http/client.hpp"
 #include "tests/integration/hostagent/stage.hpp"
 
 namespace berth::testing {
@@ -35,7 +35,7 @@ struct ProcessEngine : ::testing::Test {
     }
     /// A port that nobody listens on; another program may be quicker, as in life.
     std::uint32_t port() {
-        const auto listens = [](std::uint32_t at) { return hostagent::get_local(at, "/", Duration{200}).has_value(); };
+        const auto listens = [](std::uint32_t at) { return http::get_local(at, "/", Duration{200}).has_value(); };
         auto found = hostagent::take_port(ports_, {});
         while (found && listens(*found)) found = hostagent::take_port(ports_, {});
         return found.value_or(0);
