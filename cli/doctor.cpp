@@ -16,6 +16,7 @@
 #include "cli/up/effective.hpp"
 #include "cli/up/engine.hpp"
 #include "cli/up/hosts.hpp"
+#include "cli/up/policy.hpp"
 #include "cli/up/processes.hpp"
 #include "cli/up/state.hpp"
 
@@ -126,8 +127,8 @@ private:
             return;
         }
         const auto socket = text_in(config_text_, "docker", "socket", std::string{default_docker_socket});
-        Http http;
-        const auto answer = ask_engine(http, socket, policy_, {});
+        const docker::Client engine(socket);
+        const auto answer = ask_engine(engine, policy_.engine_answers_within);
         if (answer.api.empty()) {
             note("engine", Verdict::bad, fmt::format("{}: {}", socket, answer.problem.empty() ? "not there" : answer.problem),
                  "start the container engine, or stop `berth up` and start it again");
@@ -135,7 +136,7 @@ private:
         }
         note("engine", Verdict::good, fmt::format("{} answers, API {}", socket, answer.api));
         const auto image = text_in(config_text_, "docker", "image", std::string{default_image});
-        const auto there = DockerApi(http, socket, policy_, {}).has_image(image);
+        const auto there = engine.has_image(image);
         if (there && *there) {
             note("image", Verdict::good, image);
         } else {

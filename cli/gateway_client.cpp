@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/nearest_word.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/text.hpp"
 
 namespace berth::cli {
@@ -67,7 +68,12 @@ Result<GatewayClient> GatewayClient::find(const Shared& shared) {
     return GatewayClient(std::move(url), std::move(token));
 }
 
-Result<Json> read_answer(const Result<HttpAnswer>& answer, const std::string& where) {
+GatewayClient::GatewayClient(std::string url, std::string token)
+    : url_(std::move(url)), token_(std::move(token)),
+      http_(std::make_shared<http::Client>(
+          http::Setup{.user_agent = "berth-cli", .wake = Interrupt::fd(), .give_up = Interrupt::seen})) {}
+
+Result<Json> read_answer(const Result<http::Answer>& answer, const std::string& where) {
     if (!answer) {
         if (answer.error().kind != ErrorKind::unavailable) return fail(answer.error());
         return fail(ErrorKind::unavailable, "no gateway answers at {}: {}. Is `berth up` running? `berth doctor` looks",
@@ -92,8 +98,8 @@ Result<Json> read_answer(const Result<HttpAnswer>& answer, const std::string& wh
     return fail(Error{kind, text});
 }
 
-HttpRequest GatewayClient::request(const std::string& method, const std::string& path, const Json* body) const {
-    HttpRequest made{.method = method, .url = url_ + path};
+http::Request GatewayClient::request(const std::string& method, const std::string& path, const Json* body) const {
+    http::Request made{.method = method, .url = url_ + path};
     made.bearer = token_;
     made.headers.push_back("Accept: application/json, application/problem+json");
     if (body != nullptr) {
@@ -114,7 +120,7 @@ Result<Json> GatewayClient::get_all(const std::string& path, const std::string& 
     std::string cursor;
     for (std::size_t page = 0; page < pages_max; ++page) {
         const auto join = path.find('?') == std::string::npos ? "?" : "&";
-        const auto part = TRY(get(cursor.empty() ? path : path + join + "cursor=" + url_encoded(cursor)));
+        const auto part = TRY(get(cursor.empty() ? path : path + join + "cursor=" + http::url_encoded(cursor)));
         const auto* list = part.is_array() ? &part : berth::cli::find(part, items);
         if (list == nullptr || !list->is_array()) return fail(ErrorKind::internal, "{}{} answered no list of {}", url_, path, items);
         for (const auto& item : *list) all.push_back(item);
@@ -125,7 +131,7 @@ Result<Json> GatewayClient::get_all(const std::string& path, const std::string& 
 }
 
 Result<Json> GatewayClient::workspaces() { return get_all("/v1/workspaces", "workspaces"); }
-Result<Json> GatewayClient::workspace(const std::string& id) { return get("/v1/workspaces/" + url_encoded(id)); }
+Result<Json> GatewayClient::workspace(const std::string& id) { return get("/v1/workspaces/" + http::url_encoded(id)); }
 Result<Json> GatewayClient::claims() { return get_all("/v1/claims", "claims"); }
 Result<Json> GatewayClient::hosts() { return get_all("/v1/hosts", "hosts"); }
 Result<Json> GatewayClient::pools() { return get_all("/v1/pools", "pools"); }
@@ -133,29 +139,29 @@ Result<Json> GatewayClient::status() { return get("/status"); }
 Result<Json> GatewayClient::totals() { return get("/v1/status"); }
 Result<Json> GatewayClient::health() { return get("/health"); }
 Result<Json> GatewayClient::facts(const std::string& subject) {
-    return get_all("/v1/facts?subject=" + url_encoded(subject), "facts");
+    return get_all("/v1/facts?subject=" + http::url_encoded(subject), "facts");
 }
 
 Result<Json> GatewayClient::release(const std::string& id, const std::string& why) {
-    return post("/v1/workspaces/" + url_encoded(id) + "/release", {{"why", why}});
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/release", {{"why", why}});
 }
 Result<Json> GatewayClient::stop(const std::string& id, const std::string& why) {
-    return post("/v1/workspaces/" + url_encoded(id) + "/stop", {{"why", why}});
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/stop", {{"why", why}});
 }
 Result<Json> GatewayClient::start(const std::string& id) {
-    return post("/v1/workspaces/" + url_encoded(id) + "/start", Json::object());
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/start", Json::object());
 }
 Result<Json> GatewayClient::destroy(const std::string& id, const std::string& why) {
-    return post("/v1/workspaces/" + url_encoded(id) + "/destroy", {{"why", why}});
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/destroy", {{"why", why}});
 }
 Result<Json> GatewayClient::extend(const std::string& id, Instant until) {
-    return post("/v1/workspaces/" + url_encoded(id) + "/extend", {{"expires_at", to_rfc3339(until)}});
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/extend", {{"expires_at", to_rfc3339(until)}});
 }
 Result<Json> GatewayClient::hold(const std::string& id, Instant until, const std::string& why) {
-    return post("/v1/workspaces/" + url_encoded(id) + "/hold", {{"until", to_rfc3339(until)}, {"why", why}});
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/hold", {{"until", to_rfc3339(until)}, {"why", why}});
 }
 Result<Json> GatewayClient::link(const std::string& id) {
-    return post("/v1/workspaces/" + url_encoded(id) + "/link", Json::object());
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/link", Json::object());
 }
 
 void GatewayClient::start_claim(const ClaimOrder& order, OnAnswer done) {
@@ -165,8 +171,8 @@ void GatewayClient::start_claim(const ClaimOrder& order, OnAnswer done) {
     if (order.wait) body["wait_ms"] = order.wait->count();
     auto made = request("POST", "/v1/claims", &body);
     made.headers.push_back("Idempotency-Key: \"" + order.key + "\"");
-    made.timeout = order.wait.value_or(claim_wait_max) + claim_slack;
-    http_->start(std::move(made), [done = std::move(done), where = url_](Result<HttpAnswer> answer) {
+    made.deadline = order.wait.value_or(claim_wait_max) + claim_slack;
+    http_->start(std::move(made), [done = std::move(done), where = url_](Result<http::Answer> answer) {
         done(read_answer(answer, where));
     });
 }
@@ -174,19 +180,19 @@ void GatewayClient::start_claim(const ClaimOrder& order, OnAnswer done) {
 void GatewayClient::start_events(const StreamOrder& order, OnEvent use, OnEnd end) {
     std::string query;
     const auto add = [&](const char* name, const std::string& value) {
-        if (!value.empty()) query += fmt::format("{}{}={}", query.empty() ? "?" : "&", name, url_encoded(value));
+        if (!value.empty()) query += fmt::format("{}{}={}", query.empty() ? "?" : "&", name, http::url_encoded(value));
     };
     add("types", order.types);
     add("subject", order.subject);
     add("from", order.from);
     auto made = request("GET", "/v1/events" + query);
-    made.timeout = Duration{0};
+    made.deadline = Duration{0};
     made.headers.push_back("Accept: text/event-stream");
     auto parser = std::make_shared<SseParser>();
     auto broken = std::make_shared<std::optional<Error>>();
     http_->start(
         std::move(made),
-        [end, broken, where = url_](Result<HttpAnswer> answer) {
+        [end, broken, where = url_](Result<http::Answer> answer) {
             if (*broken) return end(**broken);
             const auto read = read_answer(answer, where);
             end(read ? Error{ErrorKind::unavailable, "the gateway ended the event stream"} : read.error());

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "cli/command.hpp"
-#include "cli/http.hpp"
 #include "cli/sse.hpp"
+#include "http/client.hpp"
 
 namespace berth::cli {
 
@@ -63,24 +63,24 @@ public:
     using OnEnd = std::function<void(Error)>;
     void start_events(const StreamOrder& order, OnEvent use, OnEnd end);
 
-    Http& http() { return *http_; }
+    http::Client& http() { return *http_; }
     const std::string& url() const { return url_; }
     /// The whole id for a workspace's id, its unique beginning, or a project of `user`.
     Result<std::string> resolve(const std::string& name, const std::string& user);
 
 private:
-    GatewayClient(std::string url, std::string token) : url_(std::move(url)), token_(std::move(token)) {}
-    HttpRequest request(const std::string& method, const std::string& path, const Json* body = nullptr) const;
+    GatewayClient(std::string url, std::string token);
+    http::Request request(const std::string& method, const std::string& path, const Json* body = nullptr) const;
     Result<Json> get(const std::string& path);
     Result<Json> get_all(const std::string& path, const std::string& items);
     Result<Json> post(const std::string& path, const Json& body);
 
     std::string url_;
     std::string token_;
-    std::shared_ptr<Http> http_ = std::make_shared<Http>();
+    std::shared_ptr<http::Client> http_;
 };
 
 /// The gateway's answer as a value or an Error; `where` is for its text.
-Result<Json> read_answer(const Result<HttpAnswer>& answer, const std::string& where);
+Result<Json> read_answer(const Result<http::Answer>& answer, const std::string& where);
 
 }  // namespace berth::cli

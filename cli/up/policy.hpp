@@ -30,7 +30,6 @@ struct UpPolicy {
     std::size_t socket_path_max = 64;      // of <state>, so that dockerd's own sockets below it fit in 107
     std::uint64_t disk_free_least = 4ULL << 20;   // bytes; below it `up` does not start …
     std::uint64_t disk_free_low = 256ULL << 20;   // … and below this it warns
-    std::size_t containers_max = 10'000;   // of one listing
 };
 
 }  // namespace berth::cli

@@ -67,8 +67,9 @@ private:
     void end_environments(const std::vector<LocalHost>& hosts, Instant deadline);
     void stop_private_engine();
     std::string path(const std::string& below) const { return flags_.state + "/" + below; }
-    GiveUp asked_to_stop() {
-        return [this] { return signals_.stops() > 0; };
+    /// Its calls end early once someone asked that often to stop.
+    docker::Client engine_at(const std::string& socket, unsigned stops) {
+        return docker::Client({.socket = socket, .give_up = [this, stops] { return signals_.stops() >= stops; }});
     }
 
     UpFlags flags_;
@@ -76,7 +77,6 @@ private:
     RealClock clock_;
     Signals signals_;
     Say say_;
-    Http http_;
     std::unique_ptr<StateLock> lock_;
     std::string user_toml_;
     std::vector<Setting> settings_;       // what flags and the engine found say, over the user's file
@@ -174,7 +174,7 @@ Result<void> Up::find_engine() {
     if (flags_.engine != EngineWanted::process) {
         for (const auto& socket : sockets_to_ask(from_environment("DOCKER_HOST"), from_environment("XDG_RUNTIME_DIR"),
                                                  facts.private_socket)) {
-            facts.answers.push_back(ask_engine(http_, socket, policy_, asked_to_stop()));
+            facts.answers.push_back(ask_engine(engine_at(socket, 1), policy_.engine_answers_within));
             if (!facts.answers.back().api.empty()) break;
         }
     }
@@ -199,7 +199,8 @@ Result<void> Up::start_private_engine() {
     SpawnOrder order{dockerd_arguments(program_on_path("dockerd"), folder), environment_without({}), path("log/dockerd.log"),
                      WhenParentDies::lives_on};
     const auto pid = TRY(spawn(order));
-    const auto answers = [&] { return !ask_engine(http_, engine_.socket, policy_, asked_to_stop()).api.empty(); };
+    const auto docker = engine_at(engine_.socket, 1);
+    const auto answers = [&] { return !ask_engine(docker, policy_.engine_answers_within).api.empty(); };
     const bool good = supervisor_->wait_until([&] { return !is_alive(pid) || answers(); },
                                               begun + policy_.engine_ready_within, OnStop::give_up);
     if (good && is_alive(pid)) {
@@ -243,7 +244,7 @@ Result<void> Up::bring_environment() {
 
 Result<void> Up::bring_image() {
     const auto image = text_in(config_text_, "docker", "image", std::string{default_image});
-    DockerApi docker(http_, engine_.socket, policy_, asked_to_stop());
+    const auto docker = engine_at(engine_.socket, 1);
     if (TRY(docker.has_image(image))) {
         say_.step("image", image + " is there");
         return {};
@@ -254,11 +255,12 @@ Result<void> Up::bring_image() {
     }
     const auto begun = clock_.now();
     std::uint64_t shown = 0;
-    TRY(docker.import_image(flags_.image_tar, image, image_changes(), [&](std::uint64_t sent, std::uint64_t total) {
+    const auto progress = [&](std::uint64_t sent, std::uint64_t total) {
         if (total == 0 || sent - shown < total / 50) return;
         shown = sent;
         say_.progress("image", fmt::format("importing {}: {} %", image, sent * 100 / total));
-    }));
+    };
+    TRY(docker.import_image(flags_.image_tar, image, image_changes(), policy_.image_within, progress));
     say_.step("image", fmt::format("{} imported from {} in {}", image, flags_.image_tar, elapsed(clock_.now() - begun)));
     return {};
 }
@@ -331,16 +333,17 @@ void Up::stop_hosts(Instant deadline) {
 // goes on with what an agent had asked of it. Its network too, since a bridge outlives even its dockerd, and
 // an engine has addresses for some thirty of them.
 std::size_t Up::remove_containers(Instant deadline) {
-    DockerApi docker(http_, engine_.socket, policy_, [this] { return signals_.stops() > 1; });
+    const auto docker = engine_at(engine_.socket, 2);
     const auto label = container_label(text_in(config_text_, "docker", "cluster", ""));
     std::set<std::string> found;
     Result<bool> clean = false;
     std::string trouble;
     const auto look = [&]() -> Result<bool> {
         const auto within = std::max(deadline - clock_.now(), policy_.hurry_within);
-        const auto ids = TRY(docker.containers(label));
+        std::vector<std::string> ids;
+        for (const auto& container : TRY(docker.containers({label}))) ids.push_back(container.id);
         found.insert(ids.begin(), ids.end());
-        docker.remove(ids, within);
+        docker.remove_containers(ids, within);
         const auto none = docker.remove_networks(label, within);
         trouble = none ? "" : none.error().text + "; ";   // it may be only now: another prune, a lock of iptables
         return none && *none && ids.empty();

@@ -9,7 +9,7 @@ namespace berth::cli {
 namespace {
 
 Result<Json> answered(long status, const std::string& body) {
-    return read_answer(HttpAnswer{.status = status, .headers = {}, .body = body}, "http://gateway");
+    return read_answer(http::Answer{.status = status, .headers = {}, .body = body}, "http://gateway");
 }
 
 TEST(Answers, SuccessIsItsBody) {
@@ -68,7 +68,7 @@ TEST(ExitCodes, OfStatusesWithoutAKind) {
     EXPECT_EQ(kind_of_status(599), ErrorKind::internal);
 }
 
-TEST(Url, IsEncodedByteByByte) { EXPECT_EQ(url_encoded("a/b c?ü"), "a%2Fb%20c%3F%C3%BC"); }
+TEST(Url, IsEncodedByteByByte) { EXPECT_EQ(http::url_encoded("a/b c?ü"), "a%2Fb%20c%3F%C3%BC"); }
 
 }  // namespace
 }  // namespace berth::cli
