@@ -20,8 +20,12 @@ for process in $processes; do
 $hits"
     done
 done
-hits=$(grep -rnE '#include "(http|docker|bus|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
+hits=$(grep -rnE '#include "(os|http|docker|bus|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
 [ -n "$hits" ] && say "base or events include something above them:
+$hits"
+
+hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' os http docker bus hostkv --include='*.hpp' --include='*.cpp' || true)
+[ -n "$hits" ] && say "a room that processes share includes a process:
 $hits"
 
 # The sources of each *_core target, as the build lists them.
