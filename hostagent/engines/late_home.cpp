@@ -7,42 +7,18 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <vector>
+
+#include "os/files.hpp"
+#include "os/mounts.hpp"
 
 namespace berth {
 
 namespace {
 
-constexpr int unmounts_max = 8;          // of one path: mounts may lie on each other
-
-tl::unexpected<Error> failed(const std::string& what, const std::string& path) {
-    return fail(errno == ENOSPC ? ErrorKind::limit : ErrorKind::internal, "cannot {} {}: {}", what, path, std::strerror(errno));
-}
-
-bool is_mounted(const std::string& path) {
-    std::ifstream mounts("/proc/self/mountinfo");
-    std::string line, id, parent, device, root, target;
-    while (std::getline(mounts, line)) {
-        std::istringstream words(line);
-        words >> id >> parent >> device >> root >> target;
-        if (target == path) return true;
-    }
-    return false;
-}
-
-Result<void> unmount_all(const std::string& path) {
-    for (int i = 0; i < unmounts_max && is_mounted(path); ++i) {
-        if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) continue;
-        if (errno == EBUSY && umount2(path.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) == 0) continue;
-        return failed("unmount", path);
-    }
-    if (is_mounted(path)) return fail(ErrorKind::internal, "{} is still mounted", path);
-    return {};
-}
+tl::unexpected<Error> failed(std::string_view what, const std::string& path) { return os::failed(what, path, errno); }
 
 // Makes `path` below `base` without following a link that a user may have put into the home.
 Result<void> make_inside(int base, const std::string& path, HomeOwner owner) {
@@ -112,8 +88,8 @@ Result<void> mount_home(const std::string& folder, const std::string& home, Home
 }
 
 Result<void> close_slot_folder(const std::string& folder) {
-    TRY(unmount_all(folder + "/home"));
-    TRY(unmount_all(folder));
+    TRY(os::unmount(folder + "/home"));
+    TRY(os::unmount(folder));
     if (rmdir(folder.c_str()) != 0 && errno != ENOENT) return failed("remove", folder);
     return {};
 }
