@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostagent/begin.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <thread>
 
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
 #include "hostagent/engines/make_engine.hpp"
-#include "hostagent/small_file.hpp"
+#include "os/files.hpp"
+#include "os/program.hpp"
 
 namespace berth::hostagent {
 
@@ -57,7 +53,7 @@ bool wait_until(Duration patience, const std::function<bool()>& holds) {
 Result<void> end_proxies(const std::string& state) {
     const auto none = [&] { return find_all_proxies(state).empty(); };
     for (const int signal : {SIGTERM, SIGKILL}) {
-        for (const auto& mark : find_all_proxies(state)) send_signal(mark, signal);
+        for (const auto& mark : find_all_proxies(state)) os::send_signal(mark, signal);
         if (wait_until(proxy_patience, none)) return {};
     }
     return fail(ErrorKind::timeout, "the proxy of {} does not end", state);
@@ -74,34 +70,25 @@ Result<std::unique_ptr<HostFolder>> HostFolder::take(const std::string& given) {
     if (error) return fail(ErrorKind::internal, "cannot make {}: {}", path, error.message());
     std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
     const auto file = path + "/agent.pid";
-    const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0) return fail(ErrorKind::internal, "cannot open {}: {}", file, std::strerror(errno));
-    if (!wait_until(lock_patience, [&] { return ::flock(lock, LOCK_EX | LOCK_NB) == 0; })) {
-        ::close(lock);
+    auto lock = os::Lock::take(file, lock_patience, os::LockNote::pid);
+    if (!lock && lock.error().kind == ErrorKind::conflict) {
         return fail(ErrorKind::conflict, "another berth-hostagent serves from {}; its process id is in {}", path, file);
     }
-    std::unique_ptr<HostFolder> folder{new HostFolder(path, lock)};
-    const auto text = fmt::format("{}\n", ::getpid());
-    if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-        return fail(ErrorKind::internal, "cannot write {}: {}", file, std::strerror(errno));
-    }
-    return folder;
+    if (!lock) return fail(lock.error());
+    return std::unique_ptr<HostFolder>{new HostFolder(path, std::move(*lock))};
 }
 
-HostFolder::~HostFolder() {
-    ready_.ends();
-    ::close(lock_);
-}
+HostFolder::~HostFolder() { ready_.ends(); }
 
 Result<HostIncarnation> HostFolder::incarnation() const {
     const auto file = path_ + "/incarnation";
-    auto known = read_small_file(file);
+    auto known = os::read_file(file);
     if (!known && known.error().kind != ErrorKind::not_found) return fail(known.error());
     auto text = known.value_or("");
     while (!text.empty() && text.back() == '\n') text.pop_back();
     if (!text.empty()) return HostIncarnation{text};
     const auto made = random_hex(incarnation_bytes);
-    TRY(write_small_file(file, made + "\n"));
+    TRY(os::write_file(file, made + "\n"));
     return HostIncarnation{made};
 }
 
@@ -124,7 +111,7 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
                    .private_ip = flags.private_ip};
     if (!flags.launch.empty()) parts.place.launch = LaunchId{flags.launch};
     if (parts.place.instance.empty()) parts.place.instance = flags.host_id;
-    const auto beside = program_folder() + "/berth-proxy";
+    const auto beside = os::program_folder() + "/berth-proxy";
     parts.proxy = {.program = shell.proxy_program.empty() ? beside : shell.proxy_program,
                    .config = flags.config.empty() ? "" : TRY(absolute(flags.config)), .state = folder.path(),
                    .host = flags.host_id,

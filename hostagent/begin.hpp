@@ -10,6 +10,7 @@
 #include "base/ready_file.hpp"
 #include "hostagent/process.hpp"
 #include "hostagent/settings.hpp"
+#include "os/lock.hpp"
 
 namespace berth::hostagent {
 
@@ -47,9 +48,9 @@ public:
     Result<HostIncarnation> incarnation() const;
 
 private:
-    HostFolder(std::string path, int lock) : path_(std::move(path)), lock_(lock), ready_(path_, "hostagent") {}
+    HostFolder(std::string path, os::Lock lock) : path_(std::move(path)), lock_(std::move(lock)), ready_(path_, "hostagent") {}
     std::string path_;
-    int lock_;
+    os::Lock lock_;
     ReadyFile ready_;
 };
 

@@ -6,20 +6,22 @@
 #include <algorithm>
 #include <sstream>
 
-#include "hostagent/small_file.hpp"
+#include "os/files.hpp"
+
 
 namespace berth::hostagent {
 
 namespace {
 
 constexpr Duration cpu_period_min{500};
+constexpr std::size_t stat_bytes_max = 4 * 1024 * 1024;   // a line of it has a number per interrupt
 
 double share(std::uint64_t part, std::uint64_t whole) {
     return whole == 0 ? 0 : std::clamp(static_cast<double>(part) / static_cast<double>(whole), 0.0, 1.0);
 }
 
 double memory_in_use() {
-    const auto text = read_small_file("/proc/meminfo");
+    const auto text = os::read_file("/proc/meminfo");
     if (!text) return 0;
     std::istringstream lines(*text);
     std::uint64_t total = 0;
@@ -46,7 +48,7 @@ double disk_in_use(const std::string& folder) {
 
 HostLoad LoadReader::read(Instant now) {
     if (now - cpu_at_ >= cpu_period_min) {
-        const auto text = read_small_file("/proc/stat");
+        const auto text = os::read_file("/proc/stat", stat_bytes_max);
         std::istringstream words(text.value_or(""));
         std::string name;
         words >> name;

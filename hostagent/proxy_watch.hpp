@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/time.hpp"
-#include "hostagent/child.hpp"
 #include "hostagent/policy.hpp"
+#include "os/process.hpp"
 
 namespace berth::hostagent {
 
@@ -27,10 +27,10 @@ struct ProxySetup {
 };
 
 /// The proxy that serves this folder now.
-std::optional<ProcessMark> find_proxy(const std::string& state);
+std::optional<os::ProcessMark> find_proxy(const std::string& state);
 
 /// Every proxy of this folder, also one that was only just started and wrote no pid yet.
-std::vector<ProcessMark> find_all_proxies(const std::string& state);
+std::vector<os::ProcessMark> find_all_proxies(const std::string& state);
 
 class ProxyWatch {
 public:
@@ -48,7 +48,7 @@ private:
     const ShellPolicy& policy_;
     std::uint32_t port_ = 0;
     bool good_ = false;                   // it was serving at the last look
-    ProcessMark child_;                   // the last that this agent started
+    os::ProcessMark child_;                   // the last that this agent started
     Instant start_at_;
     Duration pause_{0};
     std::deque<Instant> starts_;          // of the last ten minutes

@@ -6,13 +6,8 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,6 +17,7 @@
 #include <memory>
 
 #include "base/descriptor.hpp"
+#include "os/program.hpp"
 
 namespace berth {
 
@@ -86,28 +82,12 @@ Result<void> run_inside(int network, const char* program, const std::string& rul
         ::pwrite(input.number(), rules.data(), rules.size(), 0) != static_cast<ssize_t>(rules.size())) {
         return fail(ErrorKind::internal, "cannot pass rules to {}: {}", program, std::strerror(errno));
     }
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, input.number(), 0);
-    ::posix_spawn_file_actions_adddup2(&actions, output.number(), 1);
-    ::posix_spawn_file_actions_adddup2(&actions, output.number(), 2);
-    ::posix_spawn_file_actions_adddup2(&actions, network, 3);
-    std::array<std::string, 4> words{"nsenter", "--net=/proc/self/fd/3", program, "--wait"};
-    std::array<char*, 5> arguments{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
-    std::string path = path_inside;
-    std::array<char*, 2> environment{path.data(), nullptr};
-    pid_t pid = 0;
-    const int code = ::posix_spawn(&pid, "/usr/bin/nsenter", &actions, nullptr, arguments.data(), environment.data());
-    ::posix_spawn_file_actions_destroy(&actions);
-    if (code != 0) return fail(ErrorKind::internal, "cannot run /usr/bin/nsenter: {}", std::strerror(code));
-    const Descriptor ended{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
-    pollfd look{.fd = ended.number(), .events = POLLIN, .revents = 0};
-    const bool in_time = ::poll(&look, 1, static_cast<int>(within.count())) == 1;
-    if (!in_time) ::kill(pid, SIGKILL);
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    if (!in_time) return fail(ErrorKind::timeout, "{} did not end within {}", program, to_text(within));
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+    const os::ProgramOrder order{.arguments = {"/usr/bin/nsenter", "--net=/proc/self/fd/3", program, "--wait"},
+                                 .environment = std::vector<std::string>{path_inside}, .input = input.number(),
+                                 .answers = output.number(), .passed = {network}};
+    const auto status = os::wait_for(TRY(os::start_program(order)).pid, within);
+    if (!status) return fail(status.error().kind, "{}: {}", program, status.error().text);
+    if (*status == 0) return {};
     return fail(ErrorKind::unavailable, "{} failed: {} (Debian's package iptables has it)", program, words_of(output.number()));
 }
 

@@ -12,14 +12,14 @@
 #include <sstream>
 #include <thread>
 
-#include "hostagent/child.hpp"
 #include "hostagent/engines/session.hpp"
-#include "hostagent/small_file.hpp"
 #include "http/client.hpp"
+#include "os/files.hpp"
+#include "os/program.hpp"
 
 namespace berth {
 
-using hostagent::ProcessMark;
+using os::ProcessMark;
 
 namespace {
 
@@ -41,7 +41,7 @@ class ProcessEngine final : public Engine {
 public:
     explicit ProcessEngine(ProcessEngineSetup setup) : setup_(std::move(setup)) {
         if (setup_.command.empty()) {
-            setup_.command = hostagent::program_folder() + "/berth-workspace --folder {folder} --port {port}";
+            setup_.command = os::program_folder() + "/berth-workspace --folder {folder} --port {port}";
         }
     }
 
@@ -82,8 +82,8 @@ public:
         const nlohmann::json body{{"workspace", order.workspace.value}, {"epoch", order.epoch.value},
                                   {"user", order.user.value},           {"project", order.project.value},
                                   {"home", order.home},                 {"container", order.container.value}};
-        TRY(hostagent::write_small_file(folder + "/bind.json", body.dump()));
-        if (!hostagent::runs(mark)) return fail(ErrorKind::unavailable, "{} ended while it was given", order.container.value);
+        TRY(os::write_file(folder + "/bind.json", body.dump()));
+        if (!os::runs(mark)) return fail(ErrorKind::unavailable, "{} ended while it was given", order.container.value);
         return {};
     }
 
@@ -91,7 +91,7 @@ public:
         const auto folder = folder_of(slot);
         const auto label = read_label(folder);
         const bool ours = label && label->container == container;
-        const auto leader = ours ? hostagent::read_mark(folder + "/pid").value_or(ProcessMark{}) : ProcessMark{};
+        const auto leader = ours ? os::read_mark(folder + "/pid").value_or(ProcessMark{}) : ProcessMark{};
         TRY(end_session(session_mark(container), leader, setup_.grace, deadline));
         if (label && !ours) return {};   // the folder is another's
         std::error_code error;
@@ -110,10 +110,10 @@ public:
             if (bad != std::errc{} || end != name.data() + name.size()) continue;
             const auto label = read_label(entry.path().string());
             if (!label) continue;
-            const auto mark = hostagent::read_mark(entry.path().string() + "/pid");
-            if (mark) hostagent::bury(mark->pid);
+            const auto mark = os::read_mark(entry.path().string() + "/pid");
+            if (mark) os::has_ended(mark->pid);
             found.push_back({.container = label->container, .slot = slot, .port = label->port,
-                             .health = mark && hostagent::runs(*mark) ? Health::running : Health::exited});
+                             .health = mark && os::runs(*mark) ? Health::running : Health::exited});
         }
         if (error && error != std::errc::no_such_file_or_directory) {
             return fail(ErrorKind::internal, "cannot list {}: {}", setup_.slots_dir, error.message());
@@ -134,7 +134,7 @@ private:
     std::string folder_of(std::uint32_t slot) const { return fmt::format("{}/{}", setup_.slots_dir, slot); }
 
     static std::optional<Label> read_label(const std::string& folder) {
-        const auto text = hostagent::read_small_file(folder + "/label");
+        const auto text = os::read_file(folder + "/label");
         if (!text) return std::nullopt;
         std::istringstream words(*text);
         Label label;
@@ -145,8 +145,8 @@ private:
     Result<ProcessMark> find(const ContainerId& container, std::uint32_t slot) const {
         const auto folder = folder_of(slot);
         const auto label = read_label(folder);
-        const auto mark = hostagent::read_mark(folder + "/pid");
-        if (!label || label->container != container || !mark || !hostagent::runs(*mark)) {
+        const auto mark = os::read_mark(folder + "/pid");
+        if (!label || label->container != container || !mark || !os::runs(*mark)) {
             return fail(ErrorKind::not_found, "{} does not run on slot {}", container.value, slot);
         }
         return *mark;
@@ -159,11 +159,11 @@ private:
         if (!error) std::filesystem::create_directories(folder, error);
         if (error) return fail(ErrorKind::internal, "cannot make {}: {}", folder, error.message());
         std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
-        TRY(hostagent::write_small_file(folder + "/label", fmt::format("{} {}\n", order.container.value, order.port)));
+        TRY(os::write_file(folder + "/label", fmt::format("{} {}\n", order.container.value, order.port)));
 
         auto command = setup_.command;
         replace_all(command, "{port}", std::to_string(order.port));
-        hostagent::ChildOrder child{.output = folder + "/output", .pid_file = folder + "/pid"};
+        os::ProgramOrder child{.output = folder + "/output", .pid_file = folder + "/pid"};
         std::istringstream words(command);
         for (std::string word; words >> word;) {
             replace_all(word, "{folder}", folder);
@@ -172,14 +172,14 @@ private:
         const char* path = std::getenv("PATH");
         child.environment = {session_mark(order.container), "HOME=" + folder + "/home", "LANG=C.UTF-8",
                              fmt::format("PATH={}", path ? path : "/usr/local/bin:/usr/bin:/bin")};
-        const auto mark = TRY(hostagent::start_child(child));
+        const auto mark = TRY(os::start_program(child));
         return wait_until_healthy(order, mark, until);
     }
 
     Result<void> wait_until_healthy(const PrepareOrder& order, const ProcessMark& mark,
                                     std::chrono::steady_clock::time_point until) const {
         for (;;) {
-            if (!hostagent::runs(mark)) {
+            if (!os::runs(mark)) {
                 return fail(ErrorKind::unavailable, "{} ended before it was healthy; see its output", order.container.value);
             }
             const auto answer = http::get_local(order.port, setup_.health_path, health_patience);

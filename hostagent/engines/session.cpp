@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostagent/engines/session.hpp"
 
-#include <dirent.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -13,31 +12,22 @@
 #include <sstream>
 #include <thread>
 
-#include "hostagent/small_file.hpp"
+#include "os/files.hpp"
+#include "os/program.hpp"
+
 
 namespace berth {
 
-using hostagent::mark_of;
-using hostagent::ProcessMark;
+using os::mark_of;
+using os::ProcessMark;
 
 namespace {
 
 constexpr Duration look_again{10};
-
-std::vector<pid_t> all_processes() {
-    std::vector<pid_t> pids;
-    DIR* folder = ::opendir("/proc");
-    if (folder == nullptr) return pids;
-    while (const auto* entry = ::readdir(folder)) {
-        const auto pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
-        if (pid > 1) pids.push_back(pid);
-    }
-    ::closedir(folder);
-    return pids;
-}
+constexpr std::size_t environment_bytes_max = 4 * 1024 * 1024;   // as the kernel bounds it
 
 bool bears(pid_t pid, const std::string& mark) {
-    const auto text = hostagent::read_small_file(fmt::format("/proc/{}/environ", pid));
+    const auto text = os::read_file(fmt::format("/proc/{}/environ", pid), environment_bytes_max);
     if (!text) return false;
     const auto whole = std::string{'\0'} + *text;
     return whole.find(std::string{'\0'} + mark + std::string{'\0'}) != std::string::npos;
@@ -47,22 +37,8 @@ void add(std::vector<ProcessMark>& known, const ProcessMark& one) {
     if (std::find(known.begin(), known.end(), one) == known.end()) known.push_back(one);
 }
 
-std::uint64_t ticks_of(pid_t pid) {
-    const auto text = hostagent::read_small_file(fmt::format("/proc/{}/stat", pid));
-    if (!text) return 0;
-    std::istringstream words(text->substr(std::min(text->rfind(')'), text->size() - 1) + 1));
-    std::string skipped;
-    for (int field = 3; field < 14; ++field) words >> skipped;
-    std::uint64_t total = 0;  // of itself and of the children that it has buried
-    for (int field = 14; field < 18; ++field) {
-        std::uint64_t ticks = 0;
-        if (words >> ticks) total += ticks;
-    }
-    return total;
-}
-
 std::uint64_t bytes_of(pid_t pid) {
-    const auto text = hostagent::read_small_file(fmt::format("/proc/{}/io", pid));
+    const auto text = os::read_file(fmt::format("/proc/{}/io", pid));
     if (!text) return 0;
     std::istringstream words(*text);
     std::string name;
@@ -109,9 +85,9 @@ std::string session_mark(const ContainerId& container) { return "BERTH_CONTAINER
 
 std::vector<ProcessMark> session_members(const std::string& mark, const ProcessMark& leader) {
     // Without its leader a session's number alone proves nothing: it may be another's by now.
-    const bool led = hostagent::runs(leader);
+    const bool led = os::runs(leader);
     std::vector<ProcessMark> members;
-    for (const auto pid : all_processes()) {
+    for (const auto pid : os::all_processes()) {
         if (!(led && ::getsid(pid) == leader.pid) && !bears(pid, mark)) continue;
         if (const auto found = mark_of(pid)) members.push_back(*found);
     }
@@ -126,8 +102,8 @@ Result<void> end_session(const std::string& mark, const ProcessMark& leader, Dur
     for (;;) {
         for (const auto& one : session_members(mark, leader)) add(known, one);
         std::erase_if(known, [](const auto& one) {
-            hostagent::bury(one.pid);
-            return !hostagent::runs(one);
+            os::has_ended(one.pid);
+            return !os::runs(one);
         });
         const auto passed = std::chrono::steady_clock::now() - begun;
         if (known.empty()) return {};
@@ -139,9 +115,9 @@ Result<void> end_session(const std::string& mark, const ProcessMark& leader, Dur
             const bool first = std::find(asked.begin(), asked.end(), one) == asked.end();
             if (first) asked.push_back(one);
             if (passed >= grace)
-                hostagent::send_signal(one, SIGKILL);
+                os::send_signal(one, SIGKILL);
             else if (first)
-                hostagent::send_signal(one, SIGTERM);
+                os::send_signal(one, SIGTERM);
         }
         std::this_thread::sleep_for(look_again);
     }
@@ -156,7 +132,7 @@ Usage session_usage(const std::vector<ProcessMark>& members) {
     const auto ns_per_tick = 1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
     Usage usage;
     for (const auto& one : members) {
-        usage.cpu_ns += ticks_of(one.pid) * ns_per_tick;
+        if (const auto facts = os::facts_of(one.pid)) usage.cpu_ns += facts->cpu_ticks * ns_per_tick;
         usage.io_bytes += bytes_of(one.pid);
     }
     return usage;

@@ -8,19 +8,19 @@
 #include <vector>
 #include <vector>
 
-#include "hostagent/child.hpp"
 #include "hostagent/engine.hpp"
+#include "os/process.hpp"
 
 namespace berth {
 
 /// The variable that every process of `container` inherits.
 std::string session_mark(const ContainerId& container);
 
-std::vector<hostagent::ProcessMark> session_members(const std::string& mark, const hostagent::ProcessMark& leader);
+std::vector<os::ProcessMark> session_members(const std::string& mark, const os::ProcessMark& leader);
 /// Asks all to end, ends them after `grace`, and returns when none is left.
-Result<void> end_session(const std::string& mark, const hostagent::ProcessMark& leader, Duration grace, Duration deadline);
+Result<void> end_session(const std::string& mark, const os::ProcessMark& leader, Duration grace, Duration deadline);
 /// Does one of them listen on that TCP port? Another program that was quicker may answer there.
-bool session_listens(const std::vector<hostagent::ProcessMark>& members, std::uint32_t port);
-Usage session_usage(const std::vector<hostagent::ProcessMark>& members);
+bool session_listens(const std::vector<os::ProcessMark>& members, std::uint32_t port);
+Usage session_usage(const std::vector<os::ProcessMark>& members);
 
 }  // namespace berth

@@ -8,10 +8,10 @@
 
 #include <filesystem>
 
-#include "hostagent/child.hpp"
 #include "hostagent/engines/session.hpp"
 #include "hostagent/ports.hpp"
 #include "http/client.hpp"
+#include "os/process.hpp"
 #include "tests/integration/hostagent/stage.hpp"
 
 namespace berth::testing {
@@ -96,10 +96,10 @@ TEST_F(ProcessEngine, ends_also_what_left_the_session_I27) {
     const auto prepared = one->prepare(order(0, "c-1", port()));
     ASSERT_TRUE(prepared) << prepared.error().text;
     ASSERT_TRUE(eventually([&] { return !read_text(folder / "stray").empty(); }));
-    const auto stray = hostagent::mark_of(std::stoi(read_text(folder / "stray")));
+    const auto stray = os::mark_of(std::stoi(read_text(folder / "stray")));
     ASSERT_TRUE(stray);
     ASSERT_TRUE(one->remove({"c-1"}, 0, Duration{10'000}));
-    EXPECT_FALSE(hostagent::runs(*stray));
+    EXPECT_FALSE(os::runs(*stray));
 }
 
 TEST_F(ProcessEngine, says_which_program_is_missing) {

@@ -106,10 +106,10 @@ TEST_F(Idle, it_objects_when_the_environment_does_not_answer_I32) {
     ASSERT_TRUE(until_quiet(Duration{500})) << stage.agent.log();
     const auto environment = stage.agent.environment(slot);
     ASSERT_TRUE(environment);
-    hostagent::send_signal(*environment, SIGSTOP);   // it lives, and nobody can say whether it is used
+    os::send_signal(*environment, SIGSTOP);   // it lives, and nobody can say whether it is used
     intend(Duration{100});
     ASSERT_TRUE(reaper.until([&] { return objection.has_value(); })) << stage.agent.log();
-    hostagent::send_signal(*environment, SIGCONT);
+    os::send_signal(*environment, SIGCONT);
     EXPECT_EQ(stage.agent.environment(slot), environment);
     EXPECT_THAT(objection->signals, ::testing::Contains(Signal{"editor", std::nullopt}));
 }

@@ -47,7 +47,7 @@ TEST(hostagent, a_release_wipes_the_slot_and_keeps_the_home_and_a_destroy_erases
 
     ASSERT_TRUE(stage.release(first->workspace));
     ASSERT_TRUE(stage.until_state(first->workspace, WorkspaceState::stopped)) << stage.agent.log();
-    EXPECT_FALSE(hostagent::runs(*environment));
+    EXPECT_FALSE(os::runs(*environment));
     EXPECT_FALSE(files::exists(fmt::format("{}/slots/{}", stage.agent.folder(), slot)));
     EXPECT_TRUE(stage.until_phase(slot, SlotPhase::empty)) << "the allocator agreed";
     EXPECT_EQ(read_text(home + "/notes"), "mine");
@@ -150,10 +150,10 @@ TEST(hostagent, ends_all_that_it_started_and_begins_again_what_is_leased) {
     const auto proxy = stage.agent.proxy();
     ASSERT_TRUE(environment && proxy);
     EXPECT_EQ(stage.agent.process().terminate(Duration{2'000}), 0) << stage.agent.log();
-    EXPECT_TRUE(hostagent::runs(*environment)) << "its own end is not theirs";
+    EXPECT_TRUE(os::runs(*environment)) << "its own end is not theirs";
     EXPECT_EQ(stage.agent.end_environments(), 0) << stage.agent.log();
-    EXPECT_FALSE(hostagent::runs(*environment));
-    EXPECT_FALSE(hostagent::runs(*proxy));
+    EXPECT_FALSE(os::runs(*environment));
+    EXPECT_FALSE(os::runs(*proxy));
 
     ASSERT_TRUE(stage.agent.start()) << stage.agent.log();
     ASSERT_TRUE(eventually([&] { return stage.agent.environment(slot).has_value(); })) << stage.agent.log();

@@ -63,15 +63,15 @@ Agent::Agent(Cluster& cluster, std::string name, std::uint32_t slots)
 
 Agent::~Agent() {
     if (child_ && child_->alive()) child_->kill();
-    const auto end = [](const std::optional<hostagent::ProcessMark>& mark) {
-        if (mark) hostagent::send_signal(*mark, SIGKILL);
+    const auto end = [](const std::optional<os::ProcessMark>& mark) {
+        if (mark) os::send_signal(*mark, SIGKILL);
     };
     // A proxy that was only just started has not written its pid yet: the agent's log names it.
     constexpr std::string_view started = R"("event":"proxy.started","pid":")";
     const auto said = log();
     for (auto at = said.find(started); at != std::string::npos; at = said.find(started, at + 1)) {
         const auto pid = static_cast<pid_t>(first_number(said.substr(at + started.size(), 10)));
-        const auto mark = hostagent::mark_of(pid);
+        const auto mark = os::mark_of(pid);
         if (mark && read_text(fmt::format("/proc/{}/cmdline", pid)).find(folder_) != std::string::npos) end(mark);
     }
     end(proxy());
@@ -104,9 +104,9 @@ int Agent::end_environments(const std::vector<std::string>& more) {
     return ending.wait(end_patience).value_or(-1);
 }
 
-std::optional<hostagent::ProcessMark> Agent::environment(std::uint32_t slot) const {
-    const auto mark = hostagent::read_mark(fmt::format("{}/slots/{}/pid", folder_, slot));
-    return mark && hostagent::runs(*mark) ? mark : std::nullopt;
+std::optional<os::ProcessMark> Agent::environment(std::uint32_t slot) const {
+    const auto mark = os::read_mark(fmt::format("{}/slots/{}/pid", folder_, slot));
+    return mark && os::runs(*mark) ? mark : std::nullopt;
 }
 
 std::uint32_t Agent::environment_port(std::uint32_t slot) const {
@@ -115,9 +115,9 @@ std::uint32_t Agent::environment_port(std::uint32_t slot) const {
     return blank == std::string::npos ? 0 : first_number(label.substr(blank + 1));
 }
 
-std::optional<hostagent::ProcessMark> Agent::proxy() const {
-    const auto mark = hostagent::read_mark(folder_ + "/proxy.pid");
-    return mark && hostagent::runs(*mark) ? mark : std::nullopt;
+std::optional<os::ProcessMark> Agent::proxy() const {
+    const auto mark = os::read_mark(folder_ + "/proxy.pid");
+    return mark && os::runs(*mark) ? mark : std::nullopt;
 }
 
 std::uint16_t Agent::proxy_port() const { return static_cast<std::uint16_t>(first_number(read_text(folder_ + "/proxy.port"))); }

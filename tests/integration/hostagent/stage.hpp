@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "hostagent/child.hpp"
+#include "os/process.hpp"
 #include "tests/support/cluster.hpp"
 
 namespace berth::testing {
@@ -35,9 +35,9 @@ public:
     std::string log() const { return read_text(log_); }
 
     /// The leader of the environment on that slot, when it runs.
-    std::optional<hostagent::ProcessMark> environment(std::uint32_t slot) const;
+    std::optional<os::ProcessMark> environment(std::uint32_t slot) const;
     std::uint32_t environment_port(std::uint32_t slot) const;     // 0: none
-    std::optional<hostagent::ProcessMark> proxy() const;
+    std::optional<os::ProcessMark> proxy() const;
     std::uint16_t proxy_port() const;
 
 private:
