@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where facts last. The expected position is the fence (I4): whoever appends to a ledger that has
 // moved on has lost, learns it by that one error, and must end. Implementations: ledger/sqlite; in
-// tests a simulated one. Calls block; one thread.
+// tests a simulated one (tests/sim/sim_ledger.hpp). All calls but append() block; one thread.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,10 @@ public:
     virtual const std::string& id() const = 0;
     virtual Position head() const = 0;
 
-    /// Durable when it returns. `facts` begin at expected + 1 and have no gaps. fenced: the head is
-    /// another. Any other error: what is on disk is not known; end, and read it again.
-    virtual Result<void> append(const std::vector<FactRecord>& facts, Position expected) = 0;
+    /// `done` is called once, on the loop's thread, now or later: the facts are durable, or not. One at a time:
+    /// nothing else is appended until then. `facts` begin at expected + 1 and have no gaps. fenced: the head
+    /// is another. Any other error: what is on disk is not known; end, and read it again.
+    virtual void append(const std::vector<FactRecord>& facts, Position expected, std::function<void(Result<void>)> done) = 0;
 
     /// At most `limit` facts from `from` on, in order. corrupt: names the first bad position.
     virtual Result<std::vector<FactRecord>> read(Position from, std::uint32_t limit) = 0;

@@ -12,6 +12,7 @@
 #include "base/diagnostics.hpp"
 #include "base/exit.hpp"
 #include "base/ready_file.hpp"
+#include "bus/zmq_endpoint.hpp"
 #include "events/pools_config.hpp"
 
 namespace {
@@ -41,12 +42,12 @@ berth::Result<void> run(const Options& options) {
     const berth::ReadyFile ready(options.state, "allocator");
 
     const berth::RealClock clock;
-    berth::bus::Loop loop(clock);
+    berth::bus::ZmqLoop loop(clock);
     loop.on_termination([&loop] { loop.stop(); });
     const auto ledger = TRY(open_ledger(options, shell_policy));
     auto connection = TRY(berth::bus::read_connection(options.state + "/bus.toml", options.state + "/keys",
                                                       {"allocator", berth::Role::allocator}));
-    const auto endpoint = TRY(berth::bus::Endpoint::open(loop, std::move(connection)));
+    const auto endpoint = TRY(berth::bus::ZmqEndpoint::open(loop, std::move(connection)));
     const auto process = TRY(allocator::Process::open(loop, *endpoint, *ledger, std::move(policy), shell_policy, pools));
     endpoint->when_serving([&] {
         ready.serves();

@@ -1,67 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shell of the allocator. Whatever the bus brings in one round is stepped at once; at the end of
-// the round all facts are made durable by one append, and only then does anything leave (I5):
-//
-//   deliveries ─► step … step ─► append ─► replies ─► publishes ─► commands to hosts
+// The allocator's parts list: what is asked and heard, the ledger that keeps, and how each kind of decision
+// leaves. The shell steps a whole round, appends its facts at once, and only then lets anything out (I5).
 #pragma once
 
-#include <functional>
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "allocator/ledger.hpp"
 #include "allocator/shell_policy.hpp"
 #include "allocator/step.hpp"
-#include "bus/endpoint.hpp"
-#include "bus/loop.hpp"
+#include "shell/shell.hpp"
 
 namespace berth::allocator {
 
-class Process {
+class Process final : public shell::Shell<Process, State, Input, Decisions> {
 public:
-    /// Replays the ledger and begins a term. Loop, endpoint and ledger outlive it.
+    /// Replays the ledger and begins a term. Loop, endpoint and ledger outlive it. It fails when an append
+    /// did: nothing that it held was ever answered.
     static Result<std::unique_ptr<Process>> open(bus::Loop& loop, bus::Endpoint& endpoint, Ledger& ledger,
                                                  Policy policy, ShellPolicy shell_policy,
                                                  const std::vector<PoolDefined>& pools);
-
-    /// Why the loop was stopped: an append that failed. Nothing that it held was ever answered.
-    const std::optional<Error>& failure() const { return failure_; }
-    const View& view() const { return state_.view; }
+    const View& view() const { return state().view; }
 
 private:
+    friend Shell;
     Process(bus::Loop& loop, bus::Endpoint& endpoint, Ledger& ledger, State state, ShellPolicy shell_policy);
-    void serve();
+    void serve_all();
     template <class T>
-    void serve_one();
+    void serve_asked();
     void serve_queries();
-    void listen();
-
-    void feed(const Input& input);
-    void commit();
-    void let_out(std::vector<FactRecord> facts);
-    void answer(const Reply& reply);
-    void send(const Command& command);
-    template <class T>
-    void send(const Command& command, const T& body);
-    void tidy();
+    void hear_all();
     void publish_head();
-    void stop_for(Error error);
+    void tidy();
+    Result<void> save_snapshot();
 
-    bus::Loop& loop_;
-    bus::Endpoint& endpoint_;
+    void keep(const Decisions& decided, std::function<void(Result<void>)> done);
+    using Shell::out;
+    void out(const Reply& answer) { reply(answer.caller, answer.body); }
+    void out(const FactRecord& fact);
+    void out(const ClaimProgress& progress) { endpoint().publish(progress, {.subject = progress.claim.value}); }
+    void out(const Command& command);
+
     Ledger& ledger_;
-    State state_;
     ShellPolicy shell_policy_;
-
-    std::map<CallerId, bus::Responder> callers_;
-    CallerId next_caller_ = 1;
-    Decisions pending_;                              // of this round, not durable yet
-    std::vector<std::function<void()>> queries_;     // answered from what is durable
     Position snapshot_at_;
     Storage storage_ = Storage::ample;
-    std::optional<Error> failure_;
 };
 
 }  // namespace berth::allocator

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -77,7 +78,10 @@ struct Decisions {
     std::vector<FactRecord> facts;        // applied to the state already, to be appended in this order
     std::vector<Reply> replies;
     std::vector<ClaimProgress> progress;
-    std::vector<Command> commands;
+    std::vector<Command> commands;        // to hosts
+
+    auto in_order() { return std::tie(replies, facts, progress, commands); }
+    bool durable() const { return !facts.empty(); }
 };
 
 /// A state with this view, ready for Begin. The view is what replay gave.

@@ -17,6 +17,7 @@ struct Identity {
     std::string service = "berth";
     std::string instance;
     bool json = true;
+    LineSink diverted;
 };
 
 Identity& identity() {
@@ -54,7 +55,7 @@ std::string plain_line(std::string_view event, std::initializer_list<LogField> f
 }  // namespace
 
 void start_diagnostics(std::string_view service, std::string_view instance, LogLevel least) {
-    identity() = {std::string{service}, std::string{instance}, isatty(STDERR_FILENO) == 0};
+    identity() = {std::string{service}, std::string{instance}, isatty(STDERR_FILENO) == 0, {}};
     auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>();
     auto logger = std::make_shared<spdlog::logger>("berth", sink);
     logger->set_pattern(identity().json ? "%v" : "%T.%e %^%-5l%$ %v");
@@ -63,12 +64,15 @@ void start_diagnostics(std::string_view service, std::string_view instance, LogL
     spdlog::set_default_logger(logger);
 }
 
+void divert_diagnostics(LineSink to) { identity().diverted = std::move(to); }
+
 Result<LogLevel> parse_log_level(std::string_view text) {
     if (const auto level = enum_from<LogLevel>(text)) return *level;
     return fail(ErrorKind::invalid, "'{}' is not a log level; use debug, info, warn or error", text);
 }
 
 void log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+    if (const auto& to = identity().diverted) return to(level, event, fields);
     if (!spdlog::should_log(to_spdlog(level))) return;
     spdlog::log(to_spdlog(level), "{}",
                 identity().json ? json_line(level, event, fields) : plain_line(event, fields));

@@ -6,16 +6,16 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 
+#include "base/line.hpp"
 #include "base/reflect.hpp"
 #include "base/result.hpp"
 
 namespace berth {
-
-BERTH_ENUM(LogLevel, debug, info, warn, error)
 
 struct LogField {
     std::string_view key;
@@ -35,11 +35,15 @@ struct LogField {
 
 /// Once per process, before the first line. `service` is the process's name, `instance` may be empty.
 void start_diagnostics(std::string_view service, std::string_view instance, LogLevel least);
+/// Lines go there instead, for a program that holds many processes (the simulated world); empty: to stderr again.
+using LineSink = std::function<void(LogLevel, std::string_view event, std::initializer_list<LogField> fields)>;
+void divert_diagnostics(LineSink to);
 Result<LogLevel> parse_log_level(std::string_view text);
 
 /// `event` is a fixed word such as "claim.granted"; what varies goes into the fields.
 void log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
+inline void log_line(const Line& line) { log_line(line.level, line.event, {{"subject", line.subject}, {"why", line.why}}); }
 inline void log_info(std::string_view event, std::initializer_list<LogField> fields = {}) {
     log_line(LogLevel::info, event, fields);
 }

@@ -27,7 +27,7 @@ berth::Result<void> run(const Options& options) {
     const berth::ReadyFile ready(options.state, "broker");
 
     const berth::RealClock clock;
-    berth::bus::Loop loop(clock);
+    berth::bus::ZmqLoop loop(clock);
     loop.on_termination([&loop] { loop.stop(); });
     const auto process = TRY(berth::broker::Process::open(loop, std::move(policy), options.state));
     ready.serves();

@@ -45,7 +45,7 @@ std::string_view events_beat() { return event_name<ServeBeat>; }
 
 }  // namespace
 
-Process::Process(bus::Loop& loop, Policy policy, std::string state_dir)
+Process::Process(bus::ZmqLoop& loop, Policy policy, std::string state_dir)
     : loop_(loop), state_dir_(std::move(state_dir)), context_(io_threads) {
     state_.policy = std::move(policy);
     state_.boot = random_hex(8);
@@ -58,7 +58,7 @@ Process::~Process() {
     }
 }
 
-Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, Policy policy, const std::string& state_dir) {
+Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy, const std::string& state_dir) {
     std::unique_ptr<Process> process{new Process(loop, std::move(policy), state_dir)};
     const auto keys = state_dir + "/keys";
     process->own_ = TRY(bus::load_key(keys, "broker"));

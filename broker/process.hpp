@@ -13,7 +13,7 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "bus/loop.hpp"
+#include "bus/zmq_loop.hpp"
 #include "bus/socket.hpp"
 #include "broker/flood.hpp"
 #include "broker/peer_book.hpp"
@@ -33,13 +33,13 @@ struct Addresses {
 class Process {
 public:
     /// Binds everything and writes <state>/bus.toml; serves once the loop runs.
-    static Result<std::unique_ptr<Process>> open(bus::Loop& loop, Policy policy, const std::string& state_dir);
+    static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Policy policy, const std::string& state_dir);
     ~Process();
 
     const Addresses& addresses() const { return addresses_; }
 
 private:
-    Process(bus::Loop& loop, Policy policy, std::string state_dir);
+    Process(bus::ZmqLoop& loop, Policy policy, std::string state_dir);
     Result<void> bind_all();
     Result<bus::Bound> bind_one(zmq::socket_type type, const std::vector<bus::Listener>& listeners);
     Result<void> write_addresses() const;
@@ -61,7 +61,7 @@ private:
     void publish_beat();
     void note(Count why, const std::string& sender, const std::string& text);
 
-    bus::Loop& loop_;
+    bus::ZmqLoop& loop_;
     std::string state_dir_;
     State state_;
     std::string source_;

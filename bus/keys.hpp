@@ -11,18 +11,13 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "events/envelope.hpp"
+#include "bus/peer.hpp"
 
 namespace berth::bus {
 
 struct KeyPair {
     std::string public_key;   // 40 characters of Z85
     std::string secret_key;   // never logged
-};
-
-struct Peer {
-    std::string name;         // a label: [a-zA-Z0-9-], 1 to 64
-    Role role = Role::client;
 };
 
 /// Makes the key pair and its peer file; returns the existing pair when the name has one with the

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The run loop of a process: ZeroMQ sockets, file descriptors, timers and work posted from other
-// threads, all handled on the one thread that calls run(). Everything here is for that thread only,
-// except post() and stop().
+// Time and rounds, as a process sees them: an edge. The real one (zmq_loop.hpp) waits on sockets and
+// the machine's clock, the simulated one (tests/sim/sim_loop.hpp) on a world's. One thread runs all work
+// of a loop, piece by piece; everything here is for that thread only, except post() and stop().
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 
-#include "base/clock.hpp"
-#include "base/result.hpp"
+#include "base/time.hpp"
 
 namespace berth::bus {
 
@@ -17,38 +15,22 @@ using TimerId = std::uint64_t;
 
 class Loop {
 public:
-    explicit Loop(const Clock& clock);
-    ~Loop();
-    Loop(const Loop&) = delete;
-    Loop& operator=(const Loop&) = delete;
+    virtual ~Loop() = default;
 
-    void run();                                        // until stop()
-    void stop();                                       // from any thread
-    void post(std::function<void()> work);             // from any thread; bounded at 65,536, then aborts
-    Instant now() const;
+    virtual Instant now() const = 0;
+    /// Never earlier than asked; later when the loop is busy. Timers of one instant run in the order of their calls.
+    virtual TimerId after(Duration delay, std::function<void()> work) = 0;
+    /// First after one period. One that fell behind skips what it missed and keeps its beat.
+    virtual TimerId every(Duration period, std::function<void()> work) = 0;
+    virtual void cancel(TimerId id) = 0;                      // unknown or past: nothing happens
 
-    TimerId after(Duration delay, std::function<void()> work);
-    TimerId every(Duration period, std::function<void()> work);   // first call after one period
-    void cancel(TimerId id);                           // unknown or past: nothing happens
-
-    void watch(int fd, std::function<void()> readable);
-    void unwatch(int fd);
-    /// `drain` is called when the socket may be readable and must take what it wants to take (at
-    /// most 512 messages a call) and return whether more may be waiting. The pointer is zmq's own.
-    void watch_socket(void* socket, std::function<bool()> drain);
-    void unwatch_socket(void* socket);
-
-    /// Called after each round of deliveries, before the loop waits again: the place for a group
-    /// commit. Only one; set before run().
-    void after_each_round(std::function<void()> work);
-
-    /// SIGTERM and SIGINT call `work` once each time they come (default: stop()). Blocks both
-    /// signals in the calling thread: call before any other thread starts.
-    void on_termination(std::function<void()> work);
-
-private:
-    struct Inside;
-    std::unique_ptr<Inside> inside_;
+    /// From any thread; in order; runs on the loop's. Bounded at 65,536 that wait, then aborts.
+    virtual void post(std::function<void()> work) = 0;
+    /// Called after each round of timers, posted work and deliveries, before the loop waits again: where
+    /// what the round decided leaves. Only one; set before the loop runs.
+    virtual void after_each_round(std::function<void()> work) = 0;
+    /// From any thread: the process has no more to do here.
+    virtual void stop() = 0;
 };
 
 }  // namespace berth::bus

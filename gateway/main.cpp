@@ -28,7 +28,7 @@ berth::Result<void> run(const Options& options) {
     const berth::ReadyFile ready(options.state, "gateway");
 
     const berth::RealClock clock;
-    berth::bus::Loop loop(clock);
+    berth::bus::ZmqLoop loop(clock);
     loop.on_termination([&loop] { loop.stop(); });
     const auto process = TRY(berth::gateway::Process::open(loop, std::move(policy), std::move(compat), options.state));
     process->start();

@@ -83,7 +83,7 @@ struct Process::Claiming {
     bool answered = false;
 };
 
-Process::Process(bus::Loop& loop, Policy policy, CompatPolicy compat, std::string state)
+Process::Process(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, std::string state)
     : loop_(loop), state_(std::move(state)), boot_(random_hex(4)) {
     picture_.policy = std::move(policy);
     picture_.compat = std::move(compat);
@@ -95,7 +95,7 @@ Process::~Process() {
     follower_.reset();
 }
 
-Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, Policy policy, CompatPolicy compat, const std::string& state) {
+Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, const std::string& state) {
     std::unique_ptr<Process> made{new Process(loop, std::move(policy), std::move(compat), state)};
     auto* process = made.get();
     process->picture_.networks = TRY(read_networks(process->picture_.compat.trusted_networks));
@@ -103,7 +103,7 @@ Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, Policy policy, C
     process->picture_.tokens = TRY(load_tokens(state));
     process->tokens_stamp_ = stamp_of(state + "/tokens.json");
     auto connection = TRY(bus::read_connection(state + "/bus.toml", state + "/keys", {"gateway", Role::gateway}));
-    process->endpoint_ = TRY(bus::Endpoint::open(loop, std::move(connection)));
+    process->endpoint_ = TRY(bus::ZmqEndpoint::open(loop, std::move(connection)));
     ServerHooks hooks;
     hooks.on_request = [process](ClientId client, HttpRequest request) {
         process->loop_.post([process, client, request = std::move(request)]() mutable { process->take(client, std::move(request)); });

@@ -12,7 +12,7 @@
 #include <set>
 #include <string>
 
-#include "bus/endpoint.hpp"
+#include "bus/zmq_endpoint.hpp"
 #include "bus/follower.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/server.hpp"
@@ -24,7 +24,7 @@ namespace berth::gateway {
 class Process {
 public:
     /// Connects, listens and writes <state>/gateway.url; serves from start() on.
-    static Result<std::unique_ptr<Process>> open(bus::Loop& loop, Policy policy, CompatPolicy compat, const std::string& state);
+    static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, const std::string& state);
     ~Process();
 
     void start();
@@ -48,7 +48,7 @@ private:
     };
     struct Claiming;                       // a claim on its way, asked again if its allocator dies
 
-    Process(bus::Loop& loop, Policy policy, CompatPolicy compat, std::string state);
+    Process(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, std::string state);
     Result<void> write_url();
     void follow();
     void read_tokens_again();
@@ -65,7 +65,7 @@ private:
     void finish(ClientId client, HttpAnswer answer);
     void gone(ClientId client, bool too_slow);
 
-    bus::Loop& loop_;
+    bus::ZmqLoop& loop_;
     std::string state_;
     std::string url_;
     std::string boot_;

@@ -27,7 +27,7 @@ berth::Result<void> run(const Flags& flags) {
     if (flags.end_environments) return berth::hostagent::end_environments(flags, settings);
 
     const berth::RealClock clock;
-    berth::bus::Loop loop(clock);
+    berth::bus::ZmqLoop loop(clock);
     loop.on_termination([&loop] { loop.stop(); });
     auto parts = TRY(berth::hostagent::gather_parts(flags, settings, *folder));
     const auto process = TRY(berth::hostagent::Process::open(loop, std::move(parts), folder->ready()));

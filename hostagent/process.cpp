@@ -20,7 +20,7 @@ constexpr std::size_t link_id_bytes = 16;
 
 }  // namespace
 
-Process::Process(bus::Loop& loop, Parts parts, const ReadyFile& ready)
+Process::Process(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready)
     : loop_(loop),
       parts_(std::move(parts)),
       ready_(ready),
@@ -29,9 +29,9 @@ Process::Process(bus::Loop& loop, Parts parts, const ReadyFile& ready)
       load_(parts_.place.state),
       workers_(std::make_unique<Workers>(parts_.shell.workers)) {}
 
-Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, Parts parts, const ReadyFile& ready) {
+Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready) {
     std::unique_ptr<Process> process{new Process(loop, std::move(parts), ready)};
-    process->endpoint_ = TRY(bus::Endpoint::open(loop, process->parts_.connection));
+    process->endpoint_ = TRY(bus::ZmqEndpoint::open(loop, process->parts_.connection));
     process->pause_ = process->parts_.shell.register_retry;
     process->recover();
     process->look_after_proxy();

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/ready_file.hpp"
-#include "bus/endpoint.hpp"
+#include "bus/zmq_endpoint.hpp"
 #include "hostagent/activity.hpp"
 #include "hostagent/load.hpp"
 #include "hostagent/proxy_watch.hpp"
@@ -50,7 +50,7 @@ public:
     };
 
     /// Begins at once; serves once the loop runs and the engine and the proxy are there.
-    static Result<std::unique_ptr<Process>> open(bus::Loop& loop, Parts parts, const ReadyFile& ready);
+    static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready);
 
     /// Nothing more is begun; what was begun may go on for so long. False when it still does.
     bool end(Duration patience);
@@ -58,7 +58,7 @@ public:
     const std::optional<Error>& failure() const { return failure_; }
 
 private:
-    Process(bus::Loop& loop, Parts parts, const ReadyFile& ready);
+    Process(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready);
 
     void recover();
     void recovered(Result<std::vector<FoundContainer>> found);
@@ -86,7 +86,7 @@ private:
     void read_one(const SlotRecord& record, OnSignals then);
     void read_all();
 
-    bus::Loop& loop_;
+    bus::ZmqLoop& loop_;
     Parts parts_;
     const ReadyFile& ready_;
     State state_;

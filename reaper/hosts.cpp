@@ -48,7 +48,7 @@ void ask_about(Turn& turn, const HostId& id, HostWatch& watch, Body body) {
     const auto ask = turn.state.next_ask++;
     watch.asking.open = ask;
     turn.state.host_asks[ask] = id;
-    turn.decisions.asks.push_back({ask, std::move(body)});
+    turn.out.asks.push_back({ask, std::move(body)});
 }
 
 // Why the provider's word makes this host gone; empty when it does not, or not yet.
@@ -72,14 +72,14 @@ void judge(Turn& turn, const HostView& host, HostWatch& watch) {
     if (watch.asking.open || watch.asking.not_before > turn.now) return;
     const HostRef ref{host.host, host.incarnation};
     if (auto proof = proof_of_end(turn.state, host, watch, turn.now); !proof.empty()) {
-        turn.line(Weight::info, "host.ended", host.host.value, proof);
+        turn.line(LogLevel::info, "host.ended", host.host.value, proof);
         return ask_about(turn, host.host, watch, GoneRequest{.host = ref, .evidence = std::move(proof)});
     }
     const bool silent = silent_from(turn.state, watch) <= turn.now;
     if (!silent) watch.asking.tries = 0;
     if (silent && hears(turn.state, turn.now) && host.liveness == Liveness::live &&
         host.admission != Admission::draining) {
-        turn.line(Weight::warn, "host.silent", host.host.value,
+        turn.line(LogLevel::warn, "host.silent", host.host.value,
                   fmt::format("last heard at {}", to_rfc3339(watch.heard_at)));
         ask_about(turn, host.host, watch, UnknownRequest{.host = ref, .last_heartbeat_at = watch.heard_at});
     }

@@ -8,6 +8,7 @@
 #include "base/diagnostics.hpp"
 #include "base/exit.hpp"
 #include "base/ready_file.hpp"
+#include "bus/zmq_endpoint.hpp"
 #include "reaper/process.hpp"
 
 namespace {
@@ -26,11 +27,11 @@ berth::Result<void> run(const Options& options) {
     const berth::ReadyFile ready(options.state, "reaper");
 
     const berth::RealClock clock;
-    berth::bus::Loop loop(clock);
+    berth::bus::ZmqLoop loop(clock);
     loop.on_termination([&loop] { loop.stop(); });
     auto connection = TRY(berth::bus::read_connection(options.state + "/bus.toml", options.state + "/keys",
                                                       {"reaper", berth::Role::reaper}));
-    const auto endpoint = TRY(berth::bus::Endpoint::open(loop, std::move(connection)));
+    const auto endpoint = TRY(berth::bus::ZmqEndpoint::open(loop, std::move(connection)));
     const berth::reaper::Process process(loop, *endpoint, std::move(policy));
     ready.serves();
     berth::log_info("ready");

@@ -50,8 +50,8 @@ void end_stray(Turn& turn, const StrayKey& key, Stray& stray) {
     auto why = fmt::format("no host and no launch of ledger {} account for it, in {} listings from {} to {}",
                            state.view.ledger, stray.reads, to_rfc3339(stray.first_read_at),
                            to_rfc3339(stray.last_read_at));
-    turn.line(Weight::warn, "orphan.end", key.second, why);
-    turn.decisions.asks.push_back({id, TerminateOrphanRequest{.instance = key.second, .incarnation = stray.incarnation,
+    turn.line(LogLevel::warn, "orphan.end", key.second, why);
+    turn.out.asks.push_back({id, TerminateOrphanRequest{.instance = key.second, .incarnation = stray.incarnation,
                                                               .evidence = {std::move(why)}}});
 }
 
@@ -99,11 +99,11 @@ void read_listing_for_orphans(Turn& turn, const ProviderSnapshot& snapshot) {
     }
     if (state.breaker == Breaker::open && state.strays.empty()) {
         state.breaker = Breaker::closed;
-        turn.line(Weight::info, "orphans.breaker_closed", snapshot.provider, "every instance is accounted for again");
+        turn.line(LogLevel::info, "orphans.breaker_closed", snapshot.provider, "every instance is accounted for again");
     }
     if (state.breaker == Breaker::closed && fresh + state.ended_strays.size() > allowed) {
         state.breaker = Breaker::open;
-        turn.line(Weight::error, "orphans.breaker_open", snapshot.provider,
+        turn.line(LogLevel::error, "orphans.breaker_open", snapshot.provider,
                   fmt::format("{} orphans, and {} ended within {}, of {} instances: at most {} are touched; compare `berth hosts` "
                               "with the provider, end them there, or raise [reaper] orphan_share_max",
                               fresh, state.ended_strays.size(), to_text(policy.orphan_window), fleet, allowed));

@@ -10,16 +10,6 @@ namespace berth::reaper {
 
 namespace {
 
-LogLevel level_of(Weight weight) {
-    switch (weight) {
-        case Weight::debug: return LogLevel::debug;
-        case Weight::info: return LogLevel::info;
-        case Weight::warn: return LogLevel::warn;
-        case Weight::error: return LogLevel::error;
-    }
-    return LogLevel::error;
-}
-
 // How this message is named in a log line: by what it is about.
 std::string subject_of(const AskBody& body) {
     struct Name {
@@ -48,69 +38,41 @@ Result<Policy> read_policy(const Config& config) {
     return policy;
 }
 
-Process::Process(bus::Loop& loop, bus::Endpoint& endpoint, Policy policy)
-    : loop_(loop),
-      endpoint_(endpoint),
-      state_(make_state(std::move(policy), loop.now())),
-      follower_(loop, endpoint,
-                {.on_view = [this](ViewReply reply) { take(std::move(reply)); },
-                 .on_fact = [this](const FactRecord& record) { take(record); },
-                 .on_lost =
-                     [this](const std::string& why) {
-                         log_warn("view.lost", {{"why", why}});
-                         take(ViewLost{});
-                     },
-                 .on_head = [this](const LedgerHead& head) { take(head); }}) {
-    listen_to<HostHeartbeat>();
-    listen_to<HostActivity>();
-    listen_to<HostObjected>();
-    listen_to<ProviderSnapshot>();
-    loop_.every(state_.policy.tick, [this] { take(Tick{}); });
+Process::Process(bus::Loop& of_loop, bus::Endpoint& of_endpoint, Policy policy)
+    : Shell(of_loop, of_endpoint, make_state(std::move(policy), of_loop.now())) {
+    follow<ViewLost>();
+    hear_host<HostHeartbeat>();
+    hear_host<HostActivity>();
+    hear_host<HostObjected>();
+    hear<ProviderSnapshot>([](ProviderSnapshot snapshot, const bus::Delivery&) { return snapshot; });
+    tick(state().policy.tick, [] { return Tick{}; });
 }
 
+// The broker lets a host use its own topic only; the body must say the same.
 template <class T>
-void Process::listen_to() {
-    endpoint_.subscribe(event_name<T>, [this](const bus::Delivery& delivery) {
-        auto body = delivery.as<T>();
-        if (!body) {
-            return log_warn("message.unreadable", {{"name", delivery.name}, {"sender", delivery.stamp.sender}, {"why", body.error().text}});
-        }
-        if constexpr (requires { body->host.value; }) {
-            // The broker lets a host use its own topic only; the body must say the same.
-            if (body->host.value != delivery.stamp.sender) {
-                return log_warn("message.of_another", {{"name", delivery.name}, {"sender", delivery.stamp.sender}, {"host", body->host}});
-            }
+void Process::hear_host() {
+    hear<T>([](T body, const bus::Delivery& delivery) -> std::optional<Input> {
+        if (body.host.value != delivery.stamp.sender) {
+            log_warn("message.of_another", {{"name", delivery.name}, {"sender", delivery.stamp.sender}, {"host", body.host}});
+            return std::nullopt;
         }
         if constexpr (std::is_same_v<T, HostHeartbeat>) {
-            take(HostHeard{std::move(body->host), std::move(body->incarnation)});
+            return HostHeard{std::move(body.host), std::move(body.incarnation)};
         } else {
-            take(std::move(*body));
+            return body;
         }
     });
 }
 
-void Process::take(Input input) {
-    auto decisions = step(state_, std::move(input), loop_.now());
-    for (const auto& line : decisions.lines) say(line);
-    for (auto& intent : decisions.intents) {
-        bus::Note note{.key = intent.idle.host.value, .subject = intent.idle.workspace.value, .reason = std::move(intent.reason)};
-        endpoint_.publish(intent.idle, note);
-    }
-    for (auto& wanted : decisions.asks) ask(std::move(wanted));
+void Process::out(const Intent& intent) {
+    endpoint().publish(intent.idle, {.key = intent.idle.host.value, .subject = intent.idle.workspace.value, .reason = intent.reason});
 }
 
-void Process::say(const Line& line) {
-    log_line(level_of(line.weight), line.event, {{"subject", line.subject}, {"why", line.why}});
-}
-
-void Process::ask(Ask wanted) {
-    const bus::Note note{.subject = subject_of(wanted.body)};
+void Process::out(const Ask& wanted) {
     std::visit(
-        [&]<class T>(const T& body) {
-            std::function<void(Result<Done>)> answered = [this, id = wanted.id](Result<Done> outcome) {
-                take(Answered{id, std::move(outcome)});
-            };
-            endpoint_.request<T>(body, state_.policy.ask_timeout, std::move(answered), note);
+        [&](const auto& body) {
+            ask(body, state().policy.ask_timeout, {.subject = subject_of(wanted.body)},
+                [id = wanted.id](Result<Done> outcome) { return Answered{id, std::move(outcome)}; });
         },
         wanted.body);
 }

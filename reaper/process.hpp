@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shell of the reaper: what the bus brings goes into step(), what step() decides goes out again.
-// It keeps nothing and holds nothing back: a reaper that is started anew knows as much as the view
-// and the hosts tell it, and until they did it decides nothing.
+// The reaper's parts list: what it hears goes into step(), what step() decides goes out again. It keeps
+// nothing: a reaper that is started anew knows as much as the view and the hosts tell it, and until they
+// did it decides nothing.
 //
 //   Follower (view, facts, head) ─┐
 //   host.heartbeat, .activity,    ├─► step ─┬─► workspace.idle (intent)
@@ -10,8 +10,8 @@
 #pragma once
 
 #include "base/config.hpp"
-#include "bus/follower.hpp"
 #include "reaper/step.hpp"
+#include "shell/shell.hpp"
 
 namespace berth::reaper {
 
@@ -19,22 +19,18 @@ namespace berth::reaper {
 /// heartbeat and [hostagent] activity_every of the same file).
 Result<Policy> read_policy(const Config& config);
 
-class Process {
+class Process final : public shell::Shell<Process, State, Input, Decisions> {
 public:
     /// Acts once the loop runs. Loop and endpoint outlive it.
     Process(bus::Loop& loop, bus::Endpoint& endpoint, Policy policy);
 
 private:
+    friend Shell;
     template <class T>
-    void listen_to();
-    void take(Input input);
-    void say(const Line& line);
-    void ask(Ask wanted);
-
-    bus::Loop& loop_;
-    bus::Endpoint& endpoint_;
-    State state_;
-    bus::Follower follower_;
+    void hear_host();
+    using Shell::out;
+    void out(const Intent& intent);
+    void out(const Ask& wanted);
 };
 
 }  // namespace berth::reaper

@@ -61,7 +61,7 @@ struct Taking {
     void operator()(ViewReply& reply) const {
         turn.state.view = std::move(reply.view);
         watch_view(turn);
-        turn.line(Weight::info, "view.known", turn.state.view.ledger,
+        turn.line(LogLevel::info, "view.known", turn.state.view.ledger,
                   fmt::format("at position {}: {} hosts, {} workspaces", turn.state.view.position.value,
                               turn.state.hosts.size(), turn.state.workspaces.size()));
     }
@@ -122,7 +122,7 @@ void settle(Turn& turn, Asking& asking, const std::string& subject, const Result
         asking.not_before = turn.now + std::max(policy.settle, pause_after(policy, asking.tries));
     } else {
         asking.not_before = turn.now + pause_after(policy, asking.tries);
-        turn.line(Weight::warn, "ask.refused", subject, outcome.error().text);
+        turn.line(LogLevel::warn, "ask.refused", subject, outcome.error().text);
     }
     ++asking.tries;
 }
@@ -130,10 +130,9 @@ void settle(Turn& turn, Asking& asking, const std::string& subject, const Result
 State make_state(Policy policy, Instant now) { return State{.policy = std::move(policy), .listening_since = now}; }
 
 Decisions step(State& state, Input input, Instant now) {
-    Decisions decisions;
-    Turn turn{state, decisions, now};
+    Turn turn(state, now);
     std::visit(Taking{turn}, input);
-    return decisions;
+    return std::move(turn.out);
 }
 
 }  // namespace berth::reaper

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
+#include "base/line.hpp"
 #include "events/query.hpp"
 #include "reaper/state.hpp"
 
@@ -39,19 +41,13 @@ struct Ask {
     AskId id = 0;
     AskBody body;
 };
-BERTH_ENUM(Weight, debug, info, warn, error)
-/// A line of diagnostics: what was decided about whom, and why.
-struct Line {
-    Weight weight = Weight::info;
-    std::string event;
-    std::string subject;
-    std::string why;
-};
-
 struct Decisions {
-    std::vector<Line> lines;
-    std::vector<Intent> intents;
+    std::vector<Intent> intents;          // workspace.idle, with its reason
     std::vector<Ask> asks;
+    std::vector<Line> lines;
+
+    auto in_order() { return std::tie(intents, asks, lines); }
+    bool durable() const { return false; }                     // it keeps nothing
 };
 
 State make_state(Policy policy, Instant now);

@@ -1,25 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// One call of step(): the state, the decisions so far and the present instant; and what the rule
+// One turn of the reaper; and what the rule
 // families (workspaces, hosts, orphans) offer to each other. Private to the core.
 #pragma once
 
 #include <string>
 #include <utility>
 
+#include "base/turn.hpp"
 #include "events/instances.hpp"
 #include "reaper/step.hpp"
 
 namespace berth::reaper {
 
-struct Turn {
-    State& state;
-    Decisions& decisions;
-    Instant now;
-
-    void line(Weight weight, std::string event, std::string subject, std::string why) {
-        decisions.lines.push_back({weight, std::move(event), std::move(subject), std::move(why)});
-    }
-};
+using Turn = TurnOf<State, Decisions>;
 
 /// False when too many requests are open: then nothing was asked, and it has to be tried later.
 bool may_ask(const State& state);

@@ -80,8 +80,8 @@ void reap(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch, con
     const auto id = state.next_ask++;
     watch.asking.open = id;
     state.workspace_asks[id] = workspace.workspace;
-    turn.line(Weight::info, "workspace.over", workspace.workspace.value, fmt::format("{} at {}", end.name, to_rfc3339(end.at)));
-    turn.decisions.asks.push_back({id, ReapRequest{.workspace = workspace.workspace, .epoch = workspace.epoch,
+    turn.line(LogLevel::info, "workspace.over", workspace.workspace.value, fmt::format("{} at {}", end.name, to_rfc3339(end.at)));
+    turn.out.asks.push_back({id, ReapRequest{.workspace = workspace.workspace, .epoch = workspace.epoch,
                                                    .cause = end.cause,
                                                    .evidence = {fmt::format("{} at {}", end.name, to_rfc3339(end.at)),
                                                                 fmt::format("granted at {}", to_rfc3339(workspace.granted_at))}}});
@@ -94,8 +94,8 @@ void intend(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch, I
     auto evidence = evidence_of(workspace, watch);
     if (tries > 0) evidence.push_back(fmt::format("said {} times before, and nothing came of it", tries));
     auto why = fmt::format("every signal is quiet since {}, for {} or more", to_rfc3339(since), to_text(window));
-    turn.line(tries > 0 ? Weight::warn : Weight::info, "workspace.idle", workspace.workspace.value, why);
-    turn.decisions.intents.push_back(
+    turn.line(tries > 0 ? LogLevel::warn : LogLevel::info, "workspace.idle", workspace.workspace.value, why);
+    turn.out.intents.push_back(
         {WorkspaceIdle{.workspace = workspace.workspace, .epoch = workspace.epoch, .host = workspace.host,
                        .slot = workspace.slot, .quiet_since = since, .last_use = last_use_of(*watch.reading), .stop_at = stop_at},
          Reason{std::move(why), "reaper", turn.state.policy.version, std::move(evidence)}});
@@ -180,7 +180,7 @@ void read_activity(Turn& turn, const HostActivity& activity) {
 void note_objection(Turn& turn, const WorkspaceId& id, Epoch epoch, const std::string& by) {
     const auto at = turn.state.workspaces.find(id);
     if (at == turn.state.workspaces.end() || at->second.epoch != epoch || !at->second.intent) return;
-    turn.line(Weight::info, "intent.withdrawn", id.value, fmt::format("{} objected", by));
+    turn.line(LogLevel::info, "intent.withdrawn", id.value, fmt::format("{} objected", by));
     at->second.intent.reset();
     at->second.objected_at = turn.now;
     refresh_workspace(turn, id);

@@ -90,8 +90,8 @@ void end_orphan(Turn& turn, const OrphanAsked& asked) {
     auto& state = turn.state;
     const auto& [name, incarnation, evidence] = asked.body;
     const auto refuse = [&](ErrorKind kind, std::string text) {
-        turn.line(Weight::warn, "orphan.refused", name, text);
-        turn.decisions.replies.push_back({asked.caller, fail(Error{kind, std::move(text)})});
+        turn.line(LogLevel::warn, "orphan.refused", name, text);
+        turn.out.replies.push_back({asked.caller, fail(Error{kind, std::move(text)})});
     };
     if (!state.view_known) return refuse(ErrorKind::unavailable, "the scaler has no view of the ledger just now; ask again");
     if (state.view.doubted_by) {
@@ -106,7 +106,7 @@ void end_orphan(Turn& turn, const OrphanAsked& asked) {
         if (state.ending_orphans.contains(name) || !may_call(state)) {
             return refuse(ErrorKind::limit, fmt::format("instance {} is being ended, or too many calls wait; ask later", name));
         }
-        turn.line(Weight::warn, "orphan.end", name, evidence.empty() ? "the reaper asked for it" : evidence.front());
+        turn.line(LogLevel::warn, "orphan.end", name, evidence.empty() ? "the reaper asked for it" : evidence.front());
         const auto id = turn.call(provider, TerminateCall{name, incarnation});
         state.ending_orphans.insert(name);
         state.orphan_calls[id] = asked.caller;

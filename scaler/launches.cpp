@@ -21,7 +21,7 @@ bool may_be_tried_again(LaunchFailure failure) {
 
 void fail_launch(Turn& turn, const LaunchId& launch, Flight& flight, LaunchFailure failure, std::string text) {
     if (!may_try(flight.failing, turn.now)) return;
-    turn.line(Weight::warn, "launch.failed", launch.value, fmt::format("{}: {}", to_string(failure), text));
+    turn.line(LogLevel::warn, "launch.failed", launch.value, fmt::format("{}: {}", to_string(failure), text));
     opened(flight.failing);
     const auto id = turn.ask(LaunchFailedRequest{.launch = launch, .failure = failure, .text = std::move(text)});
     turn.state.flight_asks[id] = launch;
@@ -29,7 +29,7 @@ void fail_launch(Turn& turn, const LaunchId& launch, Flight& flight, LaunchFailu
 
 void call_provider(Turn& turn, const LaunchStarted& launch, const PoolDefined& pool, Flight& flight) {
     if (!may_try(flight.calling, turn.now) || !may_call(turn.state)) return;
-    turn.line(Weight::info, "launch.call", launch.launch.value, fmt::format("one host for pool {} from {}", pool.pool.value, pool.provider));
+    turn.line(LogLevel::info, "launch.call", launch.launch.value, fmt::format("one host for pool {} from {}", pool.pool.value, pool.provider));
     opened(flight.calling);
     turn.state.launch_calls[turn.call(pool.provider, LaunchCall{launch.launch, pool})] = launch.launch;
 }
@@ -84,11 +84,11 @@ void answer_launch_call(Turn& turn, const LaunchId& launch, const CallAnswered& 
     if (!answered.error) {
         flight.accepted = true;
         flight.instance = answered.instance ? answered.instance->instance : "";
-        return turn.line(Weight::info, "launch.accepted", launch.value, fmt::format("as instance {}", flight.instance));
+        return turn.line(LogLevel::info, "launch.accepted", launch.value, fmt::format("as instance {}", flight.instance));
     }
     const auto& [failure, text] = *answered.error;
     if (may_be_tried_again(failure) && flight.calling.tries < turn.state.policy.call_tries_max) {
-        return turn.line(Weight::warn, "launch.retry", launch.value, fmt::format("{}: {}", to_string(failure), text));
+        return turn.line(LogLevel::warn, "launch.retry", launch.value, fmt::format("{}: {}", to_string(failure), text));
     }
     fail_launch(turn, launch, flight, failure, text);
 }
@@ -97,7 +97,7 @@ void answer_flight(Turn& turn, const LaunchId& launch, const Answer& answer) {
     const auto at = turn.state.flights.find(launch);
     if (at == turn.state.flights.end()) return;
     closed(turn.state.policy, at->second.failing, turn.now);
-    if (!answer) turn.line(Weight::warn, "ask.refused", launch.value, answer.error().text);
+    if (!answer) turn.line(LogLevel::warn, "ask.refused", launch.value, answer.error().text);
 }
 
 }  // namespace berth::scaler

@@ -12,9 +12,11 @@
 #include "base/diagnostics.hpp"
 #include "base/exit.hpp"
 #include "base/ready_file.hpp"
+#include "bus/zmq_endpoint.hpp"
 #include "events/pools_config.hpp"
 #include "scaler/process.hpp"
 #include "scaler/providers/local/local.hpp"
+#include "scaler/worker.hpp"
 
 namespace {
 
@@ -28,12 +30,12 @@ struct Options {
     std::string log_level = "info";
 };
 
-berth::Result<scaler::Providers> open_providers(const berth::Clock& clock, const berth::Config& config, const Options& options) {
+berth::Result<scaler::Providers> open_providers(const berth::Clock& clock, berth::bus::Loop& loop, const berth::Config& config, const Options& options) {
     auto policy = TRY(berth::read_section<scaler::LocalPolicy>(config, "provider.local"));
     const auto path = [](const std::string& name) { return name.empty() ? name : std::filesystem::absolute(name).lexically_normal().string(); };
     scaler::LocalSetup setup{path(options.state), path(options.config), options.log_level};
     scaler::Providers providers;
-    providers["local"] = TRY(scaler::LocalProvider::open(clock, std::move(policy), std::move(setup)));
+    providers["local"] = scaler::on_a_thread(loop, TRY(scaler::LocalProvider::open(clock, std::move(policy), std::move(setup))));
     for (const auto& pool : TRY(berth::read_pools(config))) {
         if (!providers.contains(pool.provider)) {
             return berth::fail(berth::ErrorKind::invalid, "[pool.{}] provider = \"{}\": only \"local\" is known", pool.pool.value, pool.provider);
@@ -50,14 +52,14 @@ berth::Result<void> run(const Options& options) {
     const berth::ReadyFile ready(options.state, "scaler");
 
     const berth::RealClock clock;
-    berth::bus::Loop loop(clock);
+    berth::bus::ZmqLoop loop(clock);
     loop.on_termination([&loop] { loop.stop(); });
-    auto providers = TRY(open_providers(clock, config, options));
+    const auto providers = TRY(open_providers(clock, loop, config, options));
     auto connection = TRY(berth::bus::read_connection(options.state + "/bus.toml", options.state + "/keys",
                                                       {"scaler", berth::Role::scaler}));
-    const auto endpoint = TRY(berth::bus::Endpoint::open(loop, std::move(connection)));
+    const auto endpoint = TRY(berth::bus::ZmqEndpoint::open(loop, std::move(connection)));
     const berth::Rng rng(std::stoull(berth::random_hex(8), nullptr, 16));
-    scaler::Process process(loop, *endpoint, std::move(policy), rng, std::move(providers));
+    scaler::Process process(loop, *endpoint, std::move(policy), rng, providers);
     endpoint->when_serving([&ready] {
         ready.serves();
         berth::log_info("ready");

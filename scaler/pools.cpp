@@ -103,7 +103,7 @@ void ask_for_hosts(Turn& turn, const PoolDefined& pool, PoolWatch& watch, const 
     auto why = level.waiting > 0 ? fmt::format("{} claims wait, {} {} are missing", level.waiting, need.missing, to_string(pool.buffer_unit))
                : need.missing > 0 ? fmt::format("{} {} are missing from the buffer of {}", need.missing, to_string(pool.buffer_unit), pool.buffer)
                                   : fmt::format("the pool has {} hosts, at least {} are wanted", level.hosts, pool.hosts_min);
-    turn.line(Weight::info, "pool.launch", pool.pool.value, fmt::format("{} hosts: {}", count, why));
+    turn.line(LogLevel::info, "pool.launch", pool.pool.value, fmt::format("{} hosts: {}", count, why));
     watch.asked = count;
     opened(watch.asking);
     const auto id = turn.ask(LaunchRequest{.pool = pool.pool, .count = count, .why = std::move(why), .evidence = need.evidence});
@@ -178,7 +178,7 @@ void scale_pools(Turn& turn, const std::map<PoolName, Level>& levels) {
             blocked = fmt::format("{} hosts more are wanted, but hosts_max is {}", need.refused, pool.hosts_max);
         }
         if (blocked != watch.blocked_by && !blocked.empty() && blocked != "cooldown") {
-            turn.line(Weight::warn, "pool.blocked", name.value, blocked);
+            turn.line(LogLevel::warn, "pool.blocked", name.value, blocked);
         }
         watch.blocked_by = std::move(blocked);
     }
@@ -196,7 +196,7 @@ void answer_pool(Turn& turn, const PoolName& pool, const Answer& answer) {
         }
     } else {
         closed(turn.state.policy, watch.asking, turn.now);
-        turn.line(Weight::warn, "pool.launch_refused", pool.value, answer.error().text);
+        turn.line(LogLevel::warn, "pool.launch_refused", pool.value, answer.error().text);
     }
 }
 

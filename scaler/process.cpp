@@ -9,19 +9,6 @@ namespace berth::scaler {
 
 namespace {
 
-constexpr Duration tend_period{1'000};
-constexpr std::size_t callers_max = 256;
-
-LogLevel level_of(Weight weight) {
-    switch (weight) {
-        case Weight::debug: return LogLevel::debug;
-        case Weight::info: return LogLevel::info;
-        case Weight::warn: return LogLevel::warn;
-        case Weight::error: return LogLevel::error;
-    }
-    return LogLevel::error;
-}
-
 struct SubjectOf {
     std::string operator()(const LaunchRequest& request) const { return request.pool.value; }
     std::string operator()(const LaunchFailedRequest& request) const { return request.launch.value; }
@@ -32,107 +19,69 @@ struct SubjectOf {
 
 }  // namespace
 
-Process::Process(bus::Loop& loop, bus::Endpoint& endpoint, Policy policy, Rng rng, Providers providers)
-    : loop_(loop),
-      endpoint_(endpoint),
-      state_(make_state(std::move(policy), rng)),
-      follower_(loop, endpoint,
-                {.on_view = [this](ViewReply reply) { take(std::move(reply)); },
-                 .on_fact = [this](const FactRecord& record) { take(record); },
-                 .on_lost =
-                     [this](const std::string& why) {
-                         log_warn("view.lost", {{"why", why}});
-                         take(ViewLost{});
-                     },
-                 .on_head = [this](const LedgerHead& head) { take(head); }}) {
-    for (auto& [name, provider] : providers) {
-        Worker::Handlers handlers{[this](ProviderSnapshot snapshot) { take_listing(std::move(snapshot)); },
-                                  [this](CallAnswered answered) { take(std::move(answered)); }};
-        workers_[name] = std::make_unique<Worker>(loop, std::move(provider), std::move(handlers), tend_period);
-        workers_[name]->list();
+Process::Process(bus::Loop& of_loop, bus::Endpoint& of_endpoint, Policy policy, Rng rng, const Providers& providers)
+    : Shell(of_loop, of_endpoint, make_state(std::move(policy), rng)) {
+    follow<ViewLost>();
+    for (const auto& [name, open] : providers) {
+        providers_[name] = open({[this](ProviderSnapshot snapshot) { hear_listing(std::move(snapshot)); },
+                                 [this](CallAnswered answered) { feed(std::move(answered)); }});
+        providers_[name]->list();
     }
-    endpoint_.serve<TerminateOrphanRequest>([this](TerminateOrphanRequest body, const bus::Delivery&, bus::Responder to) {
-        if (callers_.size() >= callers_max) return to.refuse({ErrorKind::limit, "too many orphans are being ended; ask later"});
-        const auto caller = next_caller_++;
-        callers_.emplace(caller, std::move(to));
-        take(OrphanAsked{caller, std::move(body)});
+    serve<TerminateOrphanRequest>([](CallerId caller, TerminateOrphanRequest body, const bus::Delivery&) { return OrphanAsked{caller, std::move(body)}; });
+    tick(state().policy.tick, [this] {
+        look_at_providers();
+        return Tick{};
     });
-    loop_.every(state_.policy.tick, [this] {
-        take(Tick{});
-        look_at_workers();
-    });
-    loop_.every(state_.policy.list_every, [this] {
-        for (auto& [name, worker] : workers_) worker->list();
+    loop().every(state().policy.list_every, [this] {
+        for (auto& [name, provider] : providers_) provider->list();
     });
 }
 
 bool Process::stop(Duration wait) {
     bool all = true;
-    for (auto& [name, worker] : workers_) all = worker->stop(wait) && all;
+    for (auto& [name, provider] : providers_) all = provider->stop(wait) && all;
     return all;
 }
 
-void Process::take(Input input) {
-    auto decisions = step(state_, std::move(input), loop_.now());
-    for (const auto& line : decisions.lines) say(line);
-    for (auto& answer : decisions.replies) reply(std::move(answer));
-    for (auto& wanted : decisions.asks) ask(std::move(wanted));
-    for (auto& wanted : decisions.calls) call(std::move(wanted));
+void Process::hear_listing(ProviderSnapshot snapshot) {
+    endpoint().publish(snapshot);
+    feed(std::move(snapshot));
 }
 
-void Process::take_listing(ProviderSnapshot snapshot) {
-    endpoint_.publish(snapshot);
-    take(std::move(snapshot));
-}
-
-void Process::look_at_workers() {
-    if (failure_) return;
-    for (const auto& [name, worker] : workers_) {
-        const auto busy = worker->busy_for();
-        if (busy <= state_.policy.call_max) continue;
-        failure_ = Error{ErrorKind::timeout, fmt::format("provider {} is silent since {}; this process ends, so that the next one "
-                                                         "begins with a new thread ([scaler] call_max)", name, to_text(busy))};
+void Process::look_at_providers() {
+    for (const auto& [name, provider] : providers_) {
+        const auto busy = provider->busy_for();
+        if (busy <= state().policy.call_max || failed()) continue;
         log_error("provider.hangs", {{"provider", name}, {"since", to_text(busy)}});
-        loop_.stop();
-        return;
+        fail_with({ErrorKind::timeout, fmt::format("provider {} is silent since {}; this process ends, so that the next one "
+                                                   "begins with a new thread ([scaler] call_max)", name, to_text(busy))});
     }
 }
 
-void Process::say(const Line& line) {
-    log_line(level_of(line.weight), line.event, {{"subject", line.subject}, {"why", line.why}});
-}
-
-void Process::ask(Ask wanted) {
-    const bus::Note note{.subject = std::visit(SubjectOf{}, wanted.body)};
+void Process::out(const Ask& wanted) {
     std::visit(
         [&]<class T>(const T& body) {
-            std::function<void(Result<ReplyTo<T>>)> answered = [this, id = wanted.id](Result<ReplyTo<T>> outcome) {
+            ask(body, state().policy.ask_timeout, {.subject = std::visit(SubjectOf{}, wanted.body)}, [id = wanted.id](Result<ReplyTo<T>> outcome) {
                 Answered answer{.ask = id, .outcome = Done{}};
                 if (outcome) {
                     answer.outcome = std::move(*outcome);
                 } else {
                     answer.outcome = fail(std::move(outcome.error()));
                 }
-                take(std::move(answer));
-            };
-            endpoint_.request<T>(body, state_.policy.ask_timeout, std::move(answered), note);
+                return answer;
+            });
         },
         wanted.body);
 }
 
-void Process::call(Call wanted) {
-    const auto at = workers_.find(wanted.provider);
-    if (at == workers_.end()) {
+void Process::out(const Call& wanted) {
+    const auto at = providers_.find(wanted.provider);
+    if (at == providers_.end()) {
         ProviderError error{LaunchFailure::configuration, fmt::format("there is no provider '{}'", wanted.provider)};
-        return loop_.post([this, id = wanted.id, error = std::move(error)] { take(CallAnswered{id, {}, error}); });
+        return loop().post([this, id = wanted.id, error = std::move(error)] { feed(CallAnswered{id, {}, error}); });
     }
-    const bool changes_listing = !std::holds_alternative<ProtectCall>(wanted.body);
-    at->second->call(std::move(wanted));
-    if (changes_listing) at->second->list();  // behind the call, so that its effect is seen soon
-}
-
-void Process::reply(Reply answer) {
-    if (const auto caller = callers_.extract(answer.caller)) caller.mapped().answer(answer.body);
+    at->second->call(wanted);
+    if (!std::holds_alternative<ProtectCall>(wanted.body)) at->second->list();   // behind the call, so that its effect is seen soon
 }
 
 }  // namespace berth::scaler

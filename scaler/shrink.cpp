@@ -79,7 +79,7 @@ void end_instance(Turn& turn, const HostView& host, Victim& victim) {
     if (!pool || !may_call(turn.state)) return closed(turn.state.policy, victim.trying, turn.now);
     enter(victim, VictimPhase::ending, turn.now);
     opened(victim.trying);
-    turn.line(Weight::info, "host.end", host.host.value, victim.why);
+    turn.line(LogLevel::info, "host.end", host.host.value, victim.why);
     const auto id = turn.call(pool->provider, TerminateCall{instance_of(host), host.incarnation});
     turn.state.victim_calls[id] = host.host;
 }
@@ -94,7 +94,7 @@ void drive(Turn& turn, const HostView& host, Victim& victim, bool needed) {
     }
     if (!sealed && (victim.phase == VictimPhase::cordoning || victim.phase == VictimPhase::draining) &&
         (in_use || needed || victim.since + policy.phase_max <= turn.now)) {
-        turn.line(Weight::info, "host.spared", host.host.value,
+        turn.line(LogLevel::info, "host.spared", host.host.value,
                   in_use ? "a lease landed on it" : needed ? "the pool needs it after all" : "it could not be sealed in time");
         enter(victim, VictimPhase::uncordoning, turn.now);
     }
@@ -108,7 +108,7 @@ void drive(Turn& turn, const HostView& host, Victim& victim, bool needed) {
                 return ask(turn, victim, GoneRequest{victim.host, fmt::format("{} was ended, and the provider lists it as gone", instance_of(host))});
             }
             if (victim.since + policy.phase_max <= turn.now) {
-                turn.line(Weight::warn, "host.still_there", host.host.value, "it was ended, but the provider still lists it");
+                turn.line(LogLevel::warn, "host.still_there", host.host.value, "it was ended, but the provider still lists it");
                 enter(victim, VictimPhase::checking, turn.now);
             }
             return;
@@ -154,7 +154,7 @@ void shrink_pools(Turn& turn, const std::map<PoolName, Level>& levels) {
         watch.shrunk_at = turn.now;
         auto why = fmt::format("surplus of pool {} since {}; this host is idle since {}", name.value,
                                to_rfc3339(*watch.surplus_since), to_rfc3339(idle_since));
-        turn.line(Weight::info, "host.victim", host->host.value, why);
+        turn.line(LogLevel::info, "host.victim", host->host.value, why);
         state.victims[host->host] = Victim{.host = {host->host, host->incarnation}, .since = turn.now, .why = std::move(why)};
     }
 }
@@ -164,7 +164,7 @@ void drive_victims(Turn& turn, const std::map<PoolName, Level>& levels) {
     std::erase_if(state.victims, [&](const auto& entry) {
         const auto* host = state.view.host_of(entry.second.host);
         const bool over = !host || host->liveness == Liveness::gone;
-        if (over) turn.line(Weight::info, "host.given_back", entry.first.value, entry.second.why);
+        if (over) turn.line(LogLevel::info, "host.given_back", entry.first.value, entry.second.why);
         return over;
     });
     for (auto& [id, victim] : state.victims) {
@@ -182,7 +182,7 @@ void answer_victim(Turn& turn, const HostId& id, const Answer& answer) {
     closed(turn.state.policy, victim.trying, turn.now);
     const auto* host = turn.state.view.host_of(victim.host);
     if (!answer) {
-        turn.line(Weight::warn, "ask.refused", id.value, fmt::format("{}: {}", to_string(victim.phase), answer.error().text));
+        turn.line(LogLevel::warn, "ask.refused", id.value, fmt::format("{}: {}", to_string(victim.phase), answer.error().text));
         const auto kind = answer.error().kind;
         if (victim.phase == VictimPhase::checking) return enter(victim, VictimPhase::draining, turn.now);
         if (victim.phase == VictimPhase::draining && kind == ErrorKind::conflict && host &&
@@ -212,7 +212,7 @@ void answer_victim_call(Turn& turn, const HostId& id, const CallAnswered& answer
     auto& victim = at->second;
     if (!answered.error) return enter(victim, VictimPhase::confirming, turn.now);
     closed(turn.state.policy, victim.trying, turn.now);
-    turn.line(Weight::warn, "host.end_failed", id.value,
+    turn.line(LogLevel::warn, "host.end_failed", id.value,
               fmt::format("{}: {}", to_string(answered.error->failure), answered.error->text));
 }
 

@@ -127,12 +127,12 @@ struct Taking {
             answer_victim_call(turn, victim.mapped(), answered);
         } else if (const auto protect = state.protect_calls.extract(answered.call)) {
             state.protecting.erase(protect.mapped());
-            if (answered.error) turn.line(Weight::warn, "host.protect_failed", protect.mapped(), answered.error->text);
+            if (answered.error) turn.line(LogLevel::warn, "host.protect_failed", protect.mapped(), answered.error->text);
         } else if (const auto orphan = state.orphan_calls.extract(answered.call)) {
             if (const auto name = state.orphan_instances.extract(answered.call)) state.ending_orphans.erase(name.mapped());
             Result<Done> outcome = Done{.count = 1};
             if (answered.error) outcome = fail(Error{ErrorKind::unavailable, answered.error->text});
-            turn.decisions.replies.push_back({orphan.mapped(), std::move(outcome)});
+            turn.out.replies.push_back({orphan.mapped(), std::move(outcome)});
         }
     }
     void operator()(const OrphanAsked& asked) const { end_orphan(turn, asked); }
@@ -166,10 +166,9 @@ const PoolDefined* pool_of(const State& state, const PoolName& name) {
 State make_state(Policy policy, Rng rng) { return State{.policy = std::move(policy), .rng = rng}; }
 
 Decisions step(State& state, Input input, Instant now) {
-    Decisions decisions;
-    Turn turn{state, decisions, now};
+    Turn turn(state, now);
     std::visit(Taking{turn}, input);
-    return decisions;
+    return std::move(turn.out);
 }
 
 }  // namespace berth::scaler

@@ -7,9 +7,11 @@
 
 #include <optional>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
+#include "base/line.hpp"
 #include "events/query.hpp"
 #include "scaler/provider.hpp"
 #include "scaler/state.hpp"
@@ -69,20 +71,14 @@ struct Reply {
     CallerId caller = 0;
     Result<Done> body;
 };
-BERTH_ENUM(Weight, debug, info, warn, error)
-/// A line of diagnostics: what was decided about whom, and why.
-struct Line {
-    Weight weight = Weight::info;
-    std::string event;
-    std::string subject;
-    std::string why;
-};
-
 struct Decisions {
-    std::vector<Line> lines;
     std::vector<Reply> replies;
-    std::vector<Ask> asks;
-    std::vector<Call> calls;
+    std::vector<Ask> asks;                // of the allocator
+    std::vector<Call> calls;              // of a provider
+    std::vector<Line> lines;
+
+    auto in_order() { return std::tie(replies, asks, calls, lines); }
+    bool durable() const { return false; }                     // launches in flight are the allocator's facts
 };
 
 State make_state(Policy policy, Rng rng);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One call of step(): the state, the decisions so far and the present instant; and what the rule
+// One turn of the scaler, and what the rule
 // families (pools, launches, shrink, orphans) offer to each other. Private to the core.
 #pragma once
 
 #include <string>
 #include <utility>
 
+#include "base/turn.hpp"
 #include "events/instances.hpp"
 #include "scaler/deficit.hpp"
 #include "scaler/step.hpp"
@@ -14,23 +15,18 @@ namespace berth::scaler {
 
 inline constexpr std::string_view actor = "scaler";   // as the allocator writes it into a fact
 
-struct Turn {
-    State& state;
-    Decisions& decisions;
-    Instant now;
+struct Turn : TurnOf<State, Decisions> {
+    using TurnOf::TurnOf;
 
-    void line(Weight weight, std::string event, std::string subject, std::string why) {
-        decisions.lines.push_back({weight, std::move(event), std::move(subject), std::move(why)});
-    }
     AskId ask(AskBody body) {
         const auto id = state.next_ask++;
-        decisions.asks.push_back({id, std::move(body)});
+        out.asks.push_back({id, std::move(body)});
         return id;
     }
     template <class Body>
     CallId call(std::string provider, Body body) {
         const auto id = state.next_call++;
-        decisions.calls.push_back({id, std::move(provider), std::move(body)});
+        out.calls.push_back({id, std::move(provider), std::move(body)});
         return id;
     }
 };

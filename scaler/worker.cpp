@@ -10,6 +10,7 @@ namespace berth::scaler {
 
 namespace {
 
+constexpr Duration tend_period_usual{1'000};
 constexpr std::size_t jobs_max = 4096;    // far above what the core may have open
 
 // Whatever it throws, it may have done what it was told to.
@@ -123,6 +124,14 @@ void Worker::do_call(Provider& provider, const Call& wanted) {
         if (!outcome) answered.error = std::move(outcome.error());
     }
     loop_.post([this, answered = std::move(answered)]() mutable { handlers_.on_answer(std::move(answered)); });
+}
+
+OpenProvider on_a_thread(bus::Loop& loop, std::unique_ptr<Provider> provider) {
+    const auto held = std::make_shared<std::unique_ptr<Provider>>(std::move(provider));   // a std::function has to be copyable
+    return [&loop, held](ProviderCalls::Handlers handlers) -> std::unique_ptr<ProviderCalls> {
+        check(*held != nullptr, "a provider is opened once");
+        return std::make_unique<Worker>(loop, std::move(*held), std::move(handlers), tend_period_usual);
+    };
 }
 
 }  // namespace berth::scaler

@@ -14,30 +14,22 @@
 #include <thread>
 
 #include "bus/loop.hpp"
-#include "scaler/step.hpp"
+#include "scaler/provider.hpp"
+#include "scaler/provider_calls.hpp"
 
 namespace berth::scaler {
 
-class Worker {
+class Worker final : public ProviderCalls {
 public:
-    struct Handlers {                     // called on the loop's thread
-        std::function<void(ProviderSnapshot)> on_listing;
-        std::function<void(CallAnswered)> on_answer;
-    };
     Worker(bus::Loop& loop, std::unique_ptr<Provider> provider, Handlers handlers, Duration tend_period);
-    ~Worker();
+    ~Worker() override;
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    /// At most as many as the core has open at once ([scaler] calls_open_max).
-    void call(Call wanted);
-    /// Soon; one that is under way or waits already is enough.
-    void list();
-    /// Takes nothing more. False when a call is still under way after that time: then only the end
-    /// of the process ends it, which every provider must bear.
-    bool stop(Duration wait);
-    /// How long the provider has been busy with one and the same thing.
-    Duration busy_for() const;
+    void call(Call wanted) override;
+    void list() override;
+    bool stop(Duration wait) override;
+    Duration busy_for() const override;
 
 private:
     using Job = std::function<void(Provider&)>;
@@ -61,5 +53,8 @@ private:
     std::optional<Steady::time_point> began_;   // the job that is under way
     std::thread thread_;
 };
+
+/// A worker of this loop around the provider.
+OpenProvider on_a_thread(bus::Loop& loop, std::unique_ptr<Provider> provider);
 
 }  // namespace berth::scaler

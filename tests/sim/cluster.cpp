@@ -34,8 +34,6 @@ Outcome Cluster::run() {
     for (std::uint32_t index = 1; index <= options_.hosts; ++index) provider_.adopt({provider_.next_name()}, {"i1"});
     reaper_ = std::make_shared<SimReaper>(world_, options_.reaper);
     scaler_ = std::make_shared<SimScaler>(world_, truth_, provider_, options_.scaler);
-    world_.add("reaper", reaper_);
-    world_.add("scaler", scaler_);
     reaper_->begin();
     scaler_->begin();
     start_users();
@@ -70,7 +68,10 @@ Outcome Cluster::run() {
 }
 
 bool Cluster::step_until(Instant until) {
-    world_.run_until(until, [this] { invariants_.after_each_event(); });
+    world_.run_until(until, [this] {
+        invariants_.after_each_event();
+        note_heard();
+    });
     return !invariants_.broken();
 }
 
@@ -84,14 +85,9 @@ void Cluster::start_allocator() {
         for (const auto& each : allocators_) {
             if (each.get() != fresh) continue;
             serving_ = each;
-            world_.add("allocator", each);
+            heard_.clear();
         }
     };
-    if (allocators_.size() == 1) {
-        world_.subscribe("allocator", std::string{event_name<ClaimRequest>});
-        world_.subscribe("allocator", std::string{event_name<HostObjected>});
-        world_.subscribe("allocator", std::string{event_name<WorkspaceIdle>});
-    }
     fresh->begin();
 }
 
@@ -101,7 +97,6 @@ void Cluster::start_host(const Machine& machine) {
                                                                    .policy = options_.host, .activity = options_.reaper.activity});
     ++lives_[machine.host];
     hosts_.push_back(host);
-    world_.add(machine.host.value, host);
     host->begin();
 }
 
@@ -116,15 +111,19 @@ void Cluster::start_users() {
     for (std::uint32_t index = 1; index <= options_.users; ++index) {
         auto user = std::make_shared<User>(world_, truth_, fmt::format("u-{}", index), options_.habits);
         user->on_end = [this](const Call& call) { invariants_.told(call); };
-        world_.add(user->name(), user);
         user->begin();
         users_.push_back(std::move(user));
     }
 }
 
+// What was heard in this very round was not known to what the round decided before it.
+void Cluster::note_heard() {
+    for (const auto& [host, seen] : serving_->state().seen) heard_[host] = seen.beat.incarnation;
+}
+
 bool Cluster::is_heard(const HostRef& host) const {
-    const auto seen = serving_->state().seen.find(host.host);
-    return seen != serving_->state().seen.end() && seen->second.beat.incarnation == host.incarnation;
+    const auto at = heard_.find(host.host);
+    return at != heard_.end() && at->second == host.incarnation && serving_->state().seen.contains(host.host);
 }
 
 std::shared_ptr<SimHost> Cluster::any_host() { return hosts_[world_.pick(hosts_.size())]; }
@@ -184,7 +183,7 @@ void Cluster::restore_copy() {
 }
 
 void Cluster::stop_allocators() {
-    for (const auto& each : allocators_) each->end();
+    for (const auto& each : allocators_) each->fence();
 }
 
 void Cluster::recover_ledger() {

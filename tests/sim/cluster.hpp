@@ -37,7 +37,7 @@ public:
 
     Outcome run();
     const World& world() const { return world_; }
-    const SimLedger& ledger() const { return ledger_; }
+    const SimDisk& ledger() const { return ledger_; }
     void trace() { world_.tracing = true; }
     /// What the clients saw, in the order of their calls' ends.
     History history() const;
@@ -56,6 +56,7 @@ private:
     void recover_ledger();
     void heal();
     std::shared_ptr<SimHost> any_host();
+    void note_heard();
     bool is_heard(const HostRef& host) const;
     bool step_until(Instant until);
 
@@ -63,7 +64,7 @@ private:
     World world_;
     SimBroker broker_;
     Truth truth_;
-    SimLedger ledger_;
+    SimDisk ledger_;
     SimProvider provider_;
     std::vector<std::shared_ptr<SimHost>> hosts_;          // of every life
     std::shared_ptr<SimReaper> reaper_;
@@ -73,6 +74,7 @@ private:
     std::vector<std::shared_ptr<User>> users_;
     Invariants invariants_;
     std::map<HostId, std::uint32_t> lives_;
+    std::map<HostId, HostIncarnation> heard_;              // by the serving allocator, in its life
     Instant begin_;
     Position highest_;                                     // that any ledger of this world had
     bool recovering_ = false;                              // an old copy was put back, and nobody said so yet

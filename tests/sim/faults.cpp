@@ -40,6 +40,7 @@ Faults choose_faults(Rng rng) {
     maybe(chosen.crash_host, 0.01);
     maybe(chosen.torn_append, 0.01);
     maybe(chosen.disk_slow, 0.05);
+    maybe(chosen.busy, 0.3);
     maybe(chosen.engine_fails, 0.2);
     maybe(chosen.engine_slow, 0.1);
     maybe(chosen.launch_fails, 0.3);

@@ -24,6 +24,8 @@ struct Faults {
     double crash_watcher = 0;     // reaper or scaler: it forgets all it knew
     double torn_append = 0;       // of each append: the process dies, and any prefix of the batch stays
     double disk_slow = 0;         // of each append: it takes up to seconds, and nothing leaves before
+    // of each round of a process
+    double busy = 0;              // it begins later, and finds more to do
     // of each engine operation
     double engine_fails = 0;
     double engine_slow = 0;       // beyond its deadline, or nearly
@@ -48,7 +50,7 @@ struct Faults {
     double version_newer = 0;     // of each life of a process: it says more than the others know
     double version_older = 0;     // … or leaves out what may be absent
     double forge = 0;             // a user or a host says what its role may not
-    BERTH_FIELDS(Faults, drop, duplicate, replay_late, delay_max, crash_allocator, crash_host, crash_watcher, torn_append, disk_slow,
+    BERTH_FIELDS(Faults, drop, duplicate, replay_late, delay_max, crash_allocator, crash_host, crash_watcher, torn_append, disk_slow, busy,
                  engine_fails, engine_slow, launch_fails, answer_lost, listing_partial, listing_stale, boot_slow, pause, partition,
                  host_dies, host_reboots, disk_full, take_over, container_dies, restore_copy, clock_step, clock_jump, crash_broker, version_newer, version_older, forge)
 };

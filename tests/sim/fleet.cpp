@@ -27,11 +27,6 @@ public:
           scaler_(std::make_shared<SimScaler>(world_, truth_, provider_, scaler_policy())) {
         provider_.on_boot = [this](const Machine& machine) { start(machine); };
         provider_.on_end = [this](const Machine& machine) { end(machine); };
-        allocator_->on_begin = [this] {
-            world_.add("allocator", allocator_);
-            world_.subscribe("allocator", std::string{event_name<HostObjected>});
-            world_.subscribe("allocator", std::string{event_name<WorkspaceIdle>});
-        };
     }
 
     FleetReport run() {
@@ -43,8 +38,6 @@ public:
             world_.after({}, plan_.period * host / plan_.hosts, [this] { provider_.adopt({provider_.next_name()}, {"i1"}); });
         }
         world_.after({}, plan_.period, [this] {
-            world_.add("reaper", reaper_);
-            world_.add("scaler", scaler_);
             reaper_->begin();
             scaler_->begin();
         });
@@ -68,7 +61,6 @@ private:
                                                                        .slots = plan_.pool.slots_per_host, .policy = {.inventory_every = plan_.period},
                                                                        .tick = plan_.period, .rare_ticks = true, .activity = plan_.period, .start = Duration{2'500}});
         hosts_[machine.host] = host;
-        world_.add(machine.host.value, host);
         host->begin();
     }
     void end(const Machine& machine) {
@@ -86,7 +78,6 @@ private:
             if (visit.granted) report_.waits.push_back(visit.wait);
             report_.used_hours += hours_of(visit.stay);
         };
-        world_.add(person->name(), person);
         person->begin();
         people_.push_back(std::move(person));
     }
@@ -114,7 +105,7 @@ private:
     FleetPlan plan_;
     World world_;
     Truth truth_;
-    SimLedger ledger_;
+    SimDisk ledger_;
     SimProvider provider_;
     std::shared_ptr<SimAllocator> allocator_;
     std::shared_ptr<SimReaper> reaper_;

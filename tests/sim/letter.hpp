@@ -31,6 +31,11 @@ struct Letter {
     std::string tag;                      // … and what its reply must bear, for the broker
     std::optional<Error> error;           // of a reply
     std::optional<Reason> reason;         // of a fact or an intent
+    std::optional<std::string> ledger;    // of a fact, with its position
+    std::optional<Position> position;
+    std::string cause;
+    std::string key;                      // the host in its topic
+    Instant time;                         // when it was said, by its sender's clock; of a fact: when it was decided
 
     template <class T>
     T as() const {

@@ -33,8 +33,12 @@ std::string key_of(const Letter& letter, const std::string& host) {
 Parcel pack(const Letter& letter, const std::string& host, Instant now, Duration skew) {
     const bool reply = letter.kind == LetterKind::reply;
     Envelope envelope{.id = fmt::format("{}{}", reply ? "r" : "", letter.id), .source = source_of(letter.from) + "sim",
-                      .type = type_attribute(reply ? fmt::format("{}.reply", letter.name) : std::string{letter.name}), .time = now + skew,
+                      .type = type_attribute(reply ? fmt::format("{}.reply", letter.name) : std::string{letter.name}),
+                      .time = letter.position ? letter.time : now + skew,
                       .data = letter.data ? *letter.data : Bytes{}, .reason = letter.reason, .error = letter.error};
+    envelope.ledger = letter.ledger;
+    envelope.position = letter.position;
+    if (!letter.cause.empty()) envelope.causation_id = letter.cause;
     if (reply) envelope.correlation_id = fmt::format("{}", letter.id);
     const bool request = letter.kind == LetterKind::request;
     if (request) envelope.deadline = letter.deadline + skew;
@@ -50,7 +54,8 @@ Result<Letter> unpack(const Parcel& parcel, const Stamp& stamp, const std::strin
     auto envelope = TRY(decode_envelope(*parcel.envelope, limits));
     if (!envelope.source.starts_with(source_of(stamp.sender))) return fail(ErrorKind::invalid, "the source is not the sender");
     Letter letter{.from = stamp.sender, .to = receiver, .deadline = envelope.deadline.value_or(Instant{}), .data = std::make_shared<const Bytes>(std::move(envelope.data)),
-                  .tag = stamp.tag, .error = std::move(envelope.error), .reason = std::move(envelope.reason)};
+                  .tag = stamp.tag, .error = std::move(envelope.error), .reason = std::move(envelope.reason), .ledger = std::move(envelope.ledger),
+                  .position = envelope.position, .cause = envelope.causation_id.value_or(""), .time = envelope.time};
     if (parcel.topic == reply_topic) {
         if (envelope.correlation_id != stamp.tag) return fail(ErrorKind::invalid, "the reply answers another request");
         const auto id = number_of(stamp.tag);
@@ -66,6 +71,7 @@ Result<Letter> unpack(const Parcel& parcel, const Stamp& stamp, const std::strin
     const auto* row = request != nullptr ? request : find_event_row(topic->name);
     if (row == nullptr) return fail(ErrorKind::invalid, "no message has this name");
     letter.name = row->name;
+    letter.key = topic->key;
     letter.kind = request != nullptr ? LetterKind::request : LetterKind::event;
     letter.id = number_of(envelope.id).value_or(0);
     return letter;

@@ -29,7 +29,7 @@ struct Violation {
 struct Scene {
     const World& world;
     const Truth& truth;
-    const SimLedger& ledger;
+    const SimDisk& ledger;
     const std::vector<std::shared_ptr<SimHost>>& hosts;
     const std::map<std::string, Instance>& instances; // as the provider has them
     const Options& options;

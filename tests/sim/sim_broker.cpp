@@ -58,7 +58,7 @@ void SimBroker::tick(std::uint64_t life) {
 
 void SimBroker::connect(const std::string& process, const std::string& address, Actor& actor) {
     auto& endpoint = endpoints_[process];
-    if (endpoint == nullptr) endpoint = std::make_unique<SimEndpoint>(world_, *this, process, address);
+    if (endpoint == nullptr) endpoint = std::make_unique<SimConnection>(world_, *this, process, address);
     if (endpoint->up()) disconnect(process, true);
     endpoint->begin(actor);
 }
@@ -75,7 +75,7 @@ void SimBroker::disconnect(const std::string& process, bool noticed) {
     world_.after({}, noticed ? world_.faults.delay_max : half_open_max, [this, route] { routes_.erase(route); });
 }
 
-std::string SimBroker::accept(SimEndpoint& endpoint) {
+std::string SimBroker::accept(SimConnection& endpoint) {
     if (!up_) return {};
     auto route = fmt::format("c{}", ++connections_);
     routes_[route] = &endpoint;
@@ -90,7 +90,7 @@ void SimBroker::refused(const Parcel& parcel, const Stamp& stamp, const std::str
     tell({.kind = CarriedKind::refused, .from = stamp.sender, .to = receiver, .topic = parcel.topic});
 }
 
-SimEndpoint* SimBroker::endpoint_of(const std::string& process) {
+SimConnection* SimBroker::endpoint_of(const std::string& process) {
     const auto found = endpoints_.find(process);
     return found == endpoints_.end() ? nullptr : found->second.get();
 }
@@ -117,6 +117,10 @@ void SimBroker::publish(const std::string& process, Letter letter, const std::st
 void SimBroker::reply(Letter letter) {
     auto* endpoint = endpoint_of(letter.process);
     if (endpoint != nullptr) endpoint->send({.parcel = pack(letter, {}, world_.now), .until = world_.now + event_patience});
+}
+
+void SimBroker::serve(const std::string& process) {
+    if (auto* endpoint = endpoint_of(process)) endpoint->serve();
 }
 
 // Well-formed, and by an enrolled key: only the table of roles stands between it and the others.
@@ -207,7 +211,7 @@ void SimBroker::to_subscribers(const Parcel& parcel, const Stamp& stamp) {
     }
 }
 
-void SimBroker::deliver(SimEndpoint& to, const Parcel& parcel, const Stamp& stamp) {
+void SimBroker::deliver(SimConnection& to, const Parcel& parcel, const Stamp& stamp) {
     const Hop hop{.from = "broker", .to = to.address(), .hops = 2, .once = parcel.topic.starts_with("broker.") || stamp.role == Role::broker};
     world_.travel(hop, [&to, parcel, stamp] { to.take(parcel, stamp); });
 }

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "tests/sim/carried.hpp"
-#include "tests/sim/sim_endpoint.hpp"
+#include "tests/sim/sim_connection.hpp"
 
 namespace berth::sim {
 
@@ -27,10 +27,11 @@ public:
     void request(const std::string& process, Letter letter) override;
     void publish(const std::string& process, Letter letter, const std::string& host) override;
     void reply(Letter letter) override;
+    void serve(const std::string& process) override;
 
     // ---- to endpoints
     /// The route of a new connection; empty when there is no broker.
-    std::string accept(SimEndpoint& endpoint);
+    std::string accept(SimConnection& endpoint);
     void arrive(const std::string& route, const broker::Sender& sender, broker::Channel channel, const Parcel& parcel);
     Duration pause_to_reconnect();
     void refused(const Parcel& parcel, const Stamp& stamp, const std::string& receiver);
@@ -46,16 +47,16 @@ private:
     void to_subscribers(const Parcel& parcel, const Stamp& stamp);
     void say(const std::string& route, const std::string& name, const Bytes& data);
     void answer(const std::string& route, const std::string& request_id, const std::string& name, const Result<Bytes>& body);
-    void deliver(SimEndpoint& to, const Parcel& parcel, const Stamp& stamp);
+    void deliver(SimConnection& to, const Parcel& parcel, const Stamp& stamp);
     void tell(Carried what);
     Parcel own_parcel(const std::string& topic, Envelope envelope);
-    SimEndpoint* endpoint_of(const std::string& process);
+    SimConnection* endpoint_of(const std::string& process);
 
     World& world_;
     Rng rng_;
     broker::State state_;
-    std::map<std::string, std::unique_ptr<SimEndpoint>> endpoints_;   // by process; of every life
-    std::map<std::string, SimEndpoint*> routes_;                     // null: its other end is silent, or gone
+    std::map<std::string, std::unique_ptr<SimConnection>> endpoints_;   // by process; of every life
+    std::map<std::string, SimConnection*> routes_;                     // null: its other end is silent, or gone
     bool up_ = false;
     std::uint64_t life_ = 0;
     std::uint64_t connections_ = 0;

@@ -59,6 +59,7 @@ void SimHost::begin() {
     const auto life = ++life_;
     world_.start_clock(plan_.host.value);
     world_.connect(plan_.host.value, plan_.host.value, *this);
+    world_.serve(plan_.host.value);
     callers_.clear();
     state_ = hostagent::make_state(plan_.policy, {.host = plan_.host, .incarnation = plan_.incarnation, .slots = plan_.slots,
                                                   .homes = "/homes", .boot = fmt::format("{}b{}", plan_.incarnation.value, ++boots_),

@@ -1,60 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 // Twin of the ledger's store. The expected position is the fence: of two allocators only one can
-// write position n (I4). What was appended survives every process; a torn append leaves a prefix.
+// write position n (I4). What was appended survives every process; a torn append leaves a prefix, a slow one
+// is done while the process goes on. SimDisk is what lasts, SimLedger one allocator's hold of it.
 #pragma once
-
-#include <fmt/format.h>
 
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "events/codec.hpp"
-#include "events/ledger.hpp"
-#include "events/view.hpp"
+#include "allocator/ledger.hpp"
+#include "tests/sim/sim_loop.hpp"
 
 namespace berth::sim {
 
-class SimLedger {
+class SimDisk {
 public:
     bool full = false;
     std::function<void()> on_append;      // the rules look at once, before anything follows from it
 
-    Result<void> append(Position expected, const std::vector<FactRecord>& facts) {
-        if (expected != head_) {
-            return fail(ErrorKind::fenced, "position {} is taken; the ledger ends at {}", expected.value + 1, head_.value);
-        }
-        if (full) return fail(ErrorKind::unavailable, "no space left on device");
-        for (const auto& fact : facts) rows_.push_back(encode(fact));
-        if (!facts.empty()) head_ = facts.back().position;
-        if (on_append) on_append();
-        return {};
-    }
+    Result<void> append(Position expected, const std::vector<FactRecord>& facts);
     std::size_t size() const { return rows_.size(); }
     FactRecord at(std::size_t index) const { return decode<FactRecord>(rows_.at(index)).value(); }
     const std::vector<Bytes>& rows() const { return rows_; }
-    View replay() const {
-        View view;
-        for (std::size_t index = 0; index < size(); ++index) apply(view, at(index));
-        return view;
-    }
+    View replay() const;
     /// An old copy is put back: everything after its first `length` facts is forgotten.
-    void restore(std::size_t length) {
-        rows_.resize(length);
-        head_ = rows_.empty() ? Position{} : at(rows_.size() - 1).position;
-    }
+    void restore(std::size_t length);
     /// What `berth-allocator recover` writes.
-    void recover(Position at, Instant now) {
-        const auto view = replay();
-        rows_.push_back(encode(FactRecord{at, view.term, now, LedgerRecovered{view.ledger, fmt::format("{}R", view.ledger)},
-                                          Reason{"an operator said that this is an old copy", "operator", "recover", {}}, ""}));
-        head_ = at;
-        if (on_append) on_append();
-    }
+    void recover(Position at, Instant now);
     Position head() const { return head_; }
+    std::string id() const;
+
+    std::optional<Bytes> snapshot;        // of a view; encoded, as on disk
 
 private:
     std::vector<Bytes> rows_;             // encoded, as on disk
+    Position head_;
+};
+
+class SimLedger final : public allocator::Ledger {
+public:
+    /// `dies` is asked before each write.
+    SimLedger(SimDisk& disk, SimLoop& loop, std::function<bool()> dies, std::function<void()> crash);
+
+    const std::string& id() const override { return id_; }
+    Position head() const override { return head_; }
+    void append(const std::vector<FactRecord>& facts, Position expected, std::function<void(Result<void>)> done) override;
+    Result<std::vector<FactRecord>> read(Position from, std::uint32_t limit) override;
+    Result<std::vector<FactRecord>> read_about(const std::string& subject, Position from, std::uint32_t limit) override;
+    Result<void> save_snapshot(const View& view) override;
+    Result<std::optional<View>> load_snapshot() override;
+    Result<allocator::Storage> tidy() override { return allocator::Storage::ample; }
+
+    /// Somebody else has written since. The real ledger is locked as long as its allocator lives, so it can not be.
+    bool overtaken() const { return disk_.head() != head_; }
+
+private:
+    Result<void> write(const std::vector<FactRecord>& facts, Position expected);
+
+    SimDisk& disk_;
+    SimLoop& loop_;
+    std::function<bool()> dies_;
+    std::function<void()> crash_;
+    std::string id_;
     Position head_;
 };
 

@@ -1,36 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reaper's core in the world. It keeps nothing: a crash forgets all, and the next life begins
-// with a view.
+// The real reaper in the world.
 #pragma once
 
-#include <string>
+#include <memory>
 
-#include "reaper/step.hpp"
-#include "tests/sim/sim_follower.hpp"
+#include "reaper/process.hpp"
+#include "tests/sim/sim_process.hpp"
 
 namespace berth::sim {
 
-class SimReaper final : public Actor {
+class SimReaper final : public SimProcess {
 public:
-    SimReaper(World& world, reaper::Policy policy);
-
-    void begin();
-    void crash();
-    void receive(const LetterPtr& letter) override;
-    const reaper::State& state() const { return state_; }
+    SimReaper(World& world, reaper::Policy policy)
+        : SimProcess(world, {.process = "reaper", .address = "reaper", .role = "reaper", .crash = &Faults::crash_watcher, .down_most = Duration{3'000}}),
+          policy_(std::move(policy)) {}
 
 private:
-    void take(reaper::Input input);
-    void ask(const reaper::Ask& wanted);
-    bool dies();
-    void tick(std::uint64_t life);
+    Result<void> open(SimLoop& loop, SimBus& bus) override {
+        process_ = std::make_unique<reaper::Process>(loop, bus, policy_);
+        return {};
+    }
+    void close() override { process_.reset(); }
+    const std::optional<Error>& failure() const override { return process_->failure(); }
 
-    World& world_;
     reaper::Policy policy_;
-    reaper::State state_;
-    SimFollower follower_;
-    std::uint64_t life_ = 0;
-    bool up_ = false;
+    std::unique_ptr<reaper::Process> process_;
 };
 
 }  // namespace berth::sim

@@ -1,47 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scaler's core in the world, with a simulated provider behind it. It keeps nothing: launches in
-// flight are facts, a half-done shrink is seen from the host's admission.
+// The real scaler in the world, in front of the simulated provider; and what the rules want to know of it:
+// that its levels are what a new count gives (I31), that nothing is ended without a permit checked in the
+// same round (I16).
 #pragma once
 
-#include <map>
+#include <memory>
+#include <set>
 #include <string>
 
-#include "scaler/step.hpp"
-#include "tests/sim/sim_follower.hpp"
+#include "scaler/process.hpp"
+#include "tests/sim/sim_process.hpp"
 #include "tests/sim/sim_provider.hpp"
 
 namespace berth::sim {
 
-class SimScaler final : public Actor {
+class SimScaler final : public SimProcess {
 public:
     SimScaler(World& world, Truth& truth, SimProvider& provider, scaler::Policy policy);
 
-    void begin();
-    void crash();
-    void receive(const LetterPtr& letter) override;
-    const scaler::State& state() const { return state_; }
-
 private:
-    void take(scaler::Input input);
-    void ask(const scaler::Ask& wanted);
-    void call(const scaler::Call& wanted, bool after_check);
-    void list();
-    void check_levels();
-    bool dies();
-    void tick(std::uint64_t life);
-    void list_each_period(std::uint64_t life);
+    class Calls;                          // the provider's face to one life
 
-    World& world_;
+    Result<void> open(SimLoop& loop, SimBus& bus) override;
+    void close() override { process_.reset(); }
+    const std::optional<Error>& failure() const override { return process_->failure(); }
+    void check_levels();
+    void note_permits(SimLoop& loop, SimBus& bus);
+    void wrong(const std::string& text);
+
     Truth& truth_;
     SimProvider& provider_;
     scaler::Policy policy_;
-    scaler::State state_;
-    SimFollower follower_;
-    std::map<scaler::CallerId, LetterPtr> callers_;
-    std::map<scaler::AskId, HostId> checks_;               // permit checks under way
-    scaler::CallerId last_caller_ = 0;
-    std::uint64_t life_ = 0;
-    bool up_ = false;
+    std::set<std::string> permitted_;     // hosts and instances that may be ended in this round
+    std::uint64_t lives_ = 0;
+    std::unique_ptr<scaler::Process> process_;
 };
 
 }  // namespace berth::sim

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "base/diagnostics.hpp"
+
 namespace berth::sim {
 
 namespace {
@@ -22,7 +24,17 @@ void check_allowed(const Letter& letter) {
 }  // namespace
 
 World::World(std::uint64_t of_seed, Faults of_world, Encoding of_letters)
-    : seed(of_seed), faults(of_world), encoding(of_letters), net_(stream("net")), fault_rng_(stream("faults")) {}
+    : seed(of_seed), faults(of_world), encoding(of_letters), net_(stream("net")), fault_rng_(stream("faults")) {
+    divert_diagnostics([this](LogLevel, std::string_view event, std::initializer_list<LogField> fields) {
+        mark(fmt::format("{} {}", running, event));
+        if (!tracing) return;
+        auto line = fmt::format("{} {}", running, event);
+        for (const auto& field : fields) line += fmt::format(" {}={}", field.key, field.value);
+        note(line);
+    });
+}
+
+World::~World() { divert_diagnostics(nullptr); }
 
 // ---- time and processes
 
@@ -71,6 +83,7 @@ void World::jump_clock(const std::string& process) {
 void World::connect(const std::string& process, const std::string& address, Actor& actor) {
     if (process == address) addresses_.erase(process);
     else addresses_[process] = address;
+    actors_[address] = &actor;
     if (carrier_) carrier_->connect(process, address, actor);
 }
 
@@ -83,8 +96,6 @@ std::string World::address_of(const std::string& process) const {
     return known == addresses_.end() ? process : known->second;
 }
 
-void World::add(const std::string& address, std::shared_ptr<Actor> actor) { actors_[address] = std::move(actor); }
-void World::remove(const std::string& address) { actors_.erase(address); }
 void World::subscribe(const std::string& address, const std::string& event) { subscribers_[event].insert(address); }
 
 void World::send_request(const std::string& process, Letter letter, Duration timeout, OnReply done) {
@@ -100,8 +111,13 @@ void World::send_request(const std::string& process, Letter letter, Duration tim
     carrier_->request(process, std::move(letter));
 }
 
-void World::publish_fact(const std::string& from, const FactRecord& record) {
-    spread(from, letter_of(address_of(from), {}, type_of(record.fact), write(record)), {});
+void World::send_reply(Letter letter) {
+    if (carrier_) return carrier_->reply(std::move(letter));
+    post(std::move(letter));
+}
+
+void World::serve(const std::string& process) {
+    if (carrier_) carrier_->serve(process);
 }
 
 const std::set<std::string>& World::listeners_of(std::string_view event) const {
@@ -170,9 +186,7 @@ void World::deliver(const LetterPtr& delivered) {
         return;
     }
     const auto at = actors_.find(letter.to);
-    if (at == actors_.end()) return;
-    const auto actor = at->second;  // keeps it alive while it receives
-    actor->receive(delivered);
+    if (at != actors_.end()) at->second->receive(delivered);
 }
 
 void World::cut(const std::string& from, const std::string& to, Duration time) { cuts_[{from, to}] = now + time; }

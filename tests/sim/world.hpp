@@ -34,6 +34,7 @@ public:
     virtual void request(const std::string& process, Letter letter) = 0;
     virtual void publish(const std::string& process, Letter letter, const std::string& host) = 0;
     virtual void reply(Letter letter) = 0;
+    virtual void serve(const std::string& process) = 0;
 };
 
 /// One way that a message goes: from one process into another.
@@ -56,6 +57,9 @@ BERTH_ENUM(Encoding, real, none)
 class World {
 public:
     World(std::uint64_t seed, Faults faults, Encoding encoding = Encoding::real);
+    ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
 
     const std::uint64_t seed;
     Faults faults;
@@ -82,8 +86,6 @@ public:
     /// A life of a process begins, under an address that others may have, too; it ends.
     void connect(const std::string& process, const std::string& address, Actor& actor);
     void disconnect(const std::string& process, bool noticed = true);
-    void add(const std::string& address, std::shared_ptr<Actor> actor);
-    void remove(const std::string& address);
     void subscribe(const std::string& address, const std::string& event);
     using OnReply = std::function<void(Result<Letter>)>;
     /// A body that several letters bear: it is encoded once.
@@ -114,8 +116,6 @@ public:
         letter.reason = std::move(reason);
         spread(from, std::move(letter), only_host);
     }
-    /// A fact, under the name of its type.
-    void publish_fact(const std::string& from, const FactRecord& record);
     template <class R>
     void reply(const Letter& to, Result<R> body) {
         auto letter = body ? letter_of(to.to, to.from, to.name, write(std::move(*body))) : Letter{.from = to.to, .to = to.from, .name = to.name};
@@ -124,9 +124,16 @@ public:
         letter.id = to.id;
         letter.process = to.process;
         letter.tag = to.tag;
-        if (carrier_) return carrier_->reply(std::move(letter));
-        post(std::move(letter));
+        send_reply(std::move(letter));
     }
+    // The same for whoever has made the letter: the twin of a process's endpoint.
+    std::uint64_t next_id() { return ++last_id_; }
+    void send_request(const std::string& process, Letter letter, Duration timeout, OnReply done);
+    void send_reply(Letter letter);
+    /// An event, to all who listen, and to this one host.
+    void spread(const std::string& process, Letter letter, const std::string& only_host);
+    /// The process serves requests from now on.
+    void serve(const std::string& process);
     /// Takes a message one hop, through everything that befalls the net; what arrives may arrive twice.
     void travel(const Hop& hop, std::function<void()> arrive);
     /// The end of a request, if that process still waits for it; false when not.
@@ -147,6 +154,7 @@ public:
     void mark(const std::string& what) { ++counted["reached " + what]; }
     std::vector<std::string> trace;                    // filled when `tracing`
     bool tracing = false;
+    std::string running = "world";                     // the role of the process whose round it is
     void note(const std::string& line);
 
 private:
@@ -155,8 +163,6 @@ private:
         return {.from = from, .to = to, .name = name, .id = ++last_id_, .data = body.data, .value = body.value};
     }
     std::string address_of(const std::string& process) const;
-    void send_request(const std::string& process, Letter letter, Duration timeout, OnReply done);
-    void spread(const std::string& process, Letter letter, const std::string& only_host);
     void post(Letter letter);
     void deliver(const LetterPtr& letter);
 
@@ -167,7 +173,7 @@ private:
     std::uint64_t last_strike_ = 0;
     Carrier* carrier_ = nullptr;
     std::unordered_map<std::string, std::string> addresses_;           // of processes that are named otherwise; looked up, never walked
-    std::unordered_map<std::string, std::shared_ptr<Actor>> actors_;   // looked up, never walked
+    std::unordered_map<std::string, Actor*> actors_;    // by address; looked up, never walked
     std::map<std::string, std::set<std::string>, std::less<>> subscribers_;
     std::map<std::uint64_t, std::pair<std::string, OnReply>> waiting_;
     std::map<std::pair<std::string, std::string>, Instant> cuts_;

@@ -49,7 +49,7 @@ bus::Connection Cluster::connection(const std::string& name, Role role) const {
 }
 
 TestPeer::TestPeer(Cluster& cluster, const std::string& name, Role role)
-    : endpoint_(or_throw(bus::Endpoint::open(loop_, cluster.connection(name, role)))) {}
+    : endpoint_(or_throw(bus::ZmqEndpoint::open(loop_, cluster.connection(name, role)))) {}
 
 bool TestPeer::until(const std::function<bool()>& is_so, Duration within) {
     const auto deadline = clock_.now() + within;

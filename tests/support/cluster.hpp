@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "bus/endpoint.hpp"
+#include "bus/zmq_endpoint.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/folder.hpp"
 
@@ -40,8 +40,8 @@ class TestPeer {
 public:
     TestPeer(Cluster& cluster, const std::string& name, Role role);
 
-    bus::Loop& loop() { return loop_; }
-    bus::Endpoint& endpoint() { return *endpoint_; }
+    bus::ZmqLoop& loop() { return loop_; }
+    bus::ZmqEndpoint& endpoint() { return *endpoint_; }
     /// Runs the loop until it is so.
     bool until(const std::function<bool()>& is_so, Duration within = Duration{10'000});
 
@@ -56,8 +56,8 @@ public:
 
 private:
     RealClock clock_;
-    bus::Loop loop_{clock_};
-    std::unique_ptr<bus::Endpoint> endpoint_;
+    bus::ZmqLoop loop_{clock_};
+    std::unique_ptr<bus::ZmqEndpoint> endpoint_;
 };
 
 }  // namespace berth::testing

@@ -97,7 +97,7 @@ TEST_F(Orphans, TooManyOpenTheBreakerAndNoneIsTouchedUntilAllIsWellAgain) {
     for (int i = 0; i < 3; ++i) instances.push_back(instance(fmt::format("stray-{}", i), 0));
     world.until(2000);
     EXPECT_EQ(world.story, (Story{"960 orphans.breaker_open local"}));
-    EXPECT_EQ(world.lines.back().weight, Weight::error);
+    EXPECT_EQ(world.lines.back().level, LogLevel::error);
 
     instances.resize(10);
     world.until(2010);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/sim/sim_endpoint.hpp"
+#include "tests/sim/sim_connection.hpp"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@ namespace berth::sim {
 
 namespace {
 
-// As in bus/endpoint_serving.cpp, bus/endpoint_out.cpp and bus/outbox.hpp.
+// As in bus/zmq_endpoint_serving.cpp, bus/zmq_endpoint_out.cpp and bus/outbox.hpp.
 constexpr Duration broker_silence_max{3'000};
 constexpr Duration beat_every{1'000};
 constexpr Duration serve_timeout{1'000};
@@ -23,31 +23,36 @@ bool is_of_serving(const std::string& topic) { return topic.starts_with("broker.
 
 }  // namespace
 
-SimEndpoint::SimEndpoint(World& world, SimBroker& broker, std::string process, std::string address)
+SimConnection::SimConnection(World& world, SimBroker& broker, std::string process, std::string address)
     : world_(world), broker_(broker), process_(std::move(process)), address_(std::move(address)),
       sender_{address_, role_of(address_)}, service_(broker::own_service(sender_)), rng_(world.stream("endpoint " + process_)) {}
 
-void SimEndpoint::begin(Actor& actor) {
+void SimConnection::begin(Actor& actor) {
     if (up()) end();
     actor_ = &actor;
-    const auto life = ++life_;
+    ++life_;
     choose_version();
     connect();
-    if (service_.empty()) return;
-    register_service(life);
-    beat(life);
 }
 
-void SimEndpoint::end() {
+void SimConnection::serve() {
+    if (!up() || registration_ != Registration::none || serving_) return;
+    serving_ = true;
+    register_service(life_);
+    beat(life_);
+}
+
+void SimConnection::end() {
     actor_ = nullptr;
     ++life_;
     route_.clear();
     waiting_.clear();
     asked_.clear();
     registration_ = Registration::none;
+    serving_ = false;
 }
 
-void SimEndpoint::choose_version() {
+void SimConnection::choose_version() {
     const auto& faults = world_.faults;
     version_ = rng_.chance(faults.version_newer) ? Version::newer : rng_.chance(faults.version_older) ? Version::older : Version::current;
     if (version_ == Version::current) return;
@@ -62,7 +67,7 @@ void SimEndpoint::choose_version() {
 
 // ---- the connection
 
-void SimEndpoint::connect() {
+void SimConnection::connect() {
     if (!up() || !route_.empty()) return;
     route_ = broker_.accept(*this);
     if (route_.empty()) return;
@@ -72,7 +77,7 @@ void SimEndpoint::connect() {
     waiting_.clear();
 }
 
-void SimEndpoint::broker_began() {
+void SimConnection::broker_began() {
     if (!up()) return;
     world_.after(process_, broker_.pause_to_reconnect(), [this, life = life_] {
         if (life == life_) connect();
@@ -80,7 +85,7 @@ void SimEndpoint::broker_began() {
 }
 
 // What was on the connection may or may not have been done, and nobody will say any more.
-void SimEndpoint::broker_died() {
+void SimConnection::broker_died() {
     route_.clear();
     if (!up()) return;
     world_.after(process_, cut_pause, [this, life = life_, asked = std::exchange(asked_, {})] {
@@ -94,14 +99,14 @@ void SimEndpoint::broker_died() {
 
 // ---- out
 
-void SimEndpoint::send(Outgoing message) {
+void SimConnection::send(Outgoing message) {
     if (!up()) return;
     message.parcel = restate(std::move(message.parcel), version_);
     if (!route_.empty()) return transmit(message);
     if (waiting_.size() < waiting_max) waiting_.push_back(std::move(message));
 }
 
-void SimEndpoint::transmit(const Outgoing& message) {
+void SimConnection::transmit(const Outgoing& message) {
     if (message.request) asked_.insert(message.parcel.id);
     const Hop hop{.from = address_, .to = "broker", .hops = 2, .once = is_of_serving(message.parcel.topic)};
     world_.travel(hop, [this, route = route_, channel = message.channel, parcel = message.parcel] {
@@ -111,7 +116,7 @@ void SimEndpoint::transmit(const Outgoing& message) {
 
 // ---- in
 
-void SimEndpoint::take(const Parcel& parcel, const Stamp& stamp) {
+void SimConnection::take(const Parcel& parcel, const Stamp& stamp) {
     if (!up()) return;
     if (stamp.role == Role::broker) broker_heard_ = world_.now;
     auto letter = unpack(parcel, stamp, address_);
@@ -149,7 +154,7 @@ void SimEndpoint::take(const Parcel& parcel, const Stamp& stamp) {
 
 // ---- serving
 
-void SimEndpoint::register_service(std::uint64_t life) {
+void SimConnection::register_service(std::uint64_t life) {
     registration_ = Registration::asking;
     world_.request(process_, address_, "broker", ServeRequest{service_}, serve_timeout, [this, life](const Result<Letter>& reply) {
         if (life != life_) return;
@@ -165,7 +170,7 @@ void SimEndpoint::register_service(std::uint64_t life) {
     });
 }
 
-void SimEndpoint::beat(std::uint64_t life) {
+void SimConnection::beat(std::uint64_t life) {
     if (life != life_) return;
     world_.after(process_, beat_every, [this, life] { beat(life); });
     if (registration_ != Registration::registered) return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The run loop: order of timers, work from other threads, descriptors, and what happens inside a handler.
-#include "bus/loop.hpp"
+#include "bus/zmq_loop.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -27,7 +27,7 @@ private:
 
 TEST(loop, runs_timers_in_the_order_of_their_time) {
     HeldClock clock;
-    Loop loop(clock);
+    ZmqLoop loop(clock);
     std::vector<int> order;
     loop.after(Duration{20}, [&] { order.push_back(3); });
     loop.after(Duration{1}, [&] { order.push_back(1); });
@@ -44,7 +44,7 @@ TEST(loop, runs_timers_in_the_order_of_their_time) {
 
 TEST(loop, a_periodic_timer_may_cancel_itself) {
     const RealClock clock;
-    Loop loop(clock);
+    ZmqLoop loop(clock);
     int count = 0;
     TimerId id = 0;
     id = loop.every(Duration{1}, [&] {
@@ -58,7 +58,7 @@ TEST(loop, a_periodic_timer_may_cancel_itself) {
 
 TEST(loop, takes_work_from_other_threads) {
     const RealClock clock;
-    Loop loop(clock);
+    ZmqLoop loop(clock);
     int done = 0;
     std::thread other([&] {
         for (int i = 0; i < 10'000; ++i) loop.post([&] { ++done; });
@@ -71,7 +71,7 @@ TEST(loop, takes_work_from_other_threads) {
 
 TEST(loop, watches_descriptors_until_told_otherwise_also_from_within) {
     const RealClock clock;
-    Loop loop(clock);
+    ZmqLoop loop(clock);
     std::array<int, 2> ends{};
     ASSERT_EQ(::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC), 0);
     int read = 0;
@@ -92,7 +92,7 @@ TEST(loop, watches_descriptors_until_told_otherwise_also_from_within) {
 
 TEST(loop, ends_each_round_with_the_work_for_it) {
     const RealClock clock;
-    Loop loop(clock);
+    ZmqLoop loop(clock);
     std::vector<std::string> order;
     loop.after_each_round([&] {
         if (!order.empty() && order.back() != "commit") order.push_back("commit");
@@ -106,7 +106,7 @@ TEST(loop, ends_each_round_with_the_work_for_it) {
 
 TEST(loop, can_run_again_after_a_stop) {
     const RealClock clock;
-    Loop loop(clock);
+    ZmqLoop loop(clock);
     for (int i = 0; i < 2; ++i) {
         loop.post([&] { loop.stop(); });
         loop.run();

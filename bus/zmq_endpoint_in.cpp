@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes to an endpoint: checked, then given to whoever waits for it, serves it or subscribed to it.
-#include "bus/endpoint_inside.hpp"
+#include "bus/zmq_endpoint_inside.hpp"
 
 #include <utility>
 
@@ -9,7 +9,7 @@
 
 namespace berth::bus {
 
-bool Endpoint::Inside::drain(zmq::socket_t& socket, Channel channel) {
+bool ZmqEndpoint::Inside::drain(zmq::socket_t& socket, Channel channel) {
     Frames frames;
     for (std::size_t i = 0; i < drain_max; ++i) {
         if (!receive(socket, frames)) return false;
@@ -18,12 +18,12 @@ bool Endpoint::Inside::drain(zmq::socket_t& socket, Channel channel) {
     return true;
 }
 
-void Endpoint::Inside::refuse_message(std::string_view why, const std::string& sender) {
+void ZmqEndpoint::Inside::refuse_message(std::string_view why, const std::string& sender) {
     ++counters.refused;
     log_warn("bus.refused", {{"why", why}, {"sender", sender}});
 }
 
-void Endpoint::Inside::take(const Frames& frames, Channel channel) {
+void ZmqEndpoint::Inside::take(const Frames& frames, Channel channel) {
     if (frames.count != 3 || frames.overflow) return refuse_message("not three frames", "");
     const auto stamp = decode<Stamp>(frames.text(2));
     if (!stamp) return refuse_message(stamp.error().text, "");
@@ -49,7 +49,7 @@ void Endpoint::Inside::take(const Frames& frames, Channel channel) {
     take_event(delivery, std::string{frames.text(0)});
 }
 
-void Endpoint::Inside::take_reply(Delivery delivery) {
+void ZmqEndpoint::Inside::take_reply(Delivery delivery) {
     const auto found = pending.find(delivery.stamp.tag);
     if (found == pending.end()) {
         ++counters.late_replies;
@@ -68,13 +68,11 @@ void Endpoint::Inside::take_reply(Delivery delivery) {
     finish(id, std::move(delivery));
 }
 
-void Endpoint::Inside::take_request(const Delivery& delivery) {
-    Responder responder;
-    responder.endpoint_ = self;
-    responder.answered_ = std::make_shared<bool>(false);
-    responder.tag_ = delivery.stamp.tag;
-    responder.request_id_ = delivery.envelope.id;
-    responder.request_name_ = delivery.name;
+void ZmqEndpoint::Inside::take_request(const Delivery& delivery) {
+    const Responder responder([within = std::weak_ptr(self), asked = Asked{delivery.name, delivery.envelope.id, delivery.stamp.tag}](
+                                  const Outgoing* body, std::optional<Error> error) {
+        if (const auto endpoint = within.lock()) (*endpoint)->inside_->send_answer(asked, body, std::move(error));
+    });
     const auto found = served.find(delivery.name);
     if (found == served.end()) {
         ++counters.refused;
@@ -82,10 +80,10 @@ void Endpoint::Inside::take_request(const Delivery& delivery) {
                                  fmt::format("{} does not serve {}", connection.peer.name, delivery.name)});
     }
     ++counters.delivered;
-    found->second(delivery, std::move(responder));
+    found->second(delivery, responder);
 }
 
-void Endpoint::Inside::take_event(const Delivery& delivery, const std::string& topic) {
+void ZmqEndpoint::Inside::take_event(const Delivery& delivery, const std::string& topic) {
     if (delivery.stamp.role == Role::broker && delivery.name == event_name<ServeEnd>) return broker_forgot();
     if (delivery.stamp.role == Role::broker && delivery.name == event_name<ServeBeat>) return;
     if (delivery.envelope.sequence) {

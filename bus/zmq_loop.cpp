@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bus/loop.hpp"
+#include "bus/zmq_loop.hpp"
 
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -30,7 +30,7 @@ constexpr Duration wait_max{60'000};
 
 }  // namespace
 
-struct Loop::Inside {
+struct ZmqLoop::Inside {
     struct Timer {
         std::optional<Duration> period;
         std::function<void()> work;
@@ -161,21 +161,21 @@ struct Loop::Inside {
     }
 };
 
-Loop::Loop(const Clock& clock) : inside_(std::make_unique<Inside>(clock)) {}
-Loop::~Loop() = default;
+ZmqLoop::ZmqLoop(const Clock& clock) : inside_(std::make_unique<Inside>(clock)) {}
+ZmqLoop::~ZmqLoop() = default;
 
-void Loop::run() {
+void ZmqLoop::run() {
     bool busy = false;
     while (!inside_->stopping) busy = inside_->round(busy);
     inside_->stopping = false;
 }
 
-void Loop::stop() {
+void ZmqLoop::stop() {
     inside_->stopping = true;
     inside_->knock();
 }
 
-void Loop::post(std::function<void()> work) {
+void ZmqLoop::post(std::function<void()> work) {
     {
         const std::lock_guard lock(inside_->guard);
         check(inside_->posted.size() < posted_max, "at most 65,536 pieces of work wait for a loop");
@@ -184,39 +184,39 @@ void Loop::post(std::function<void()> work) {
     inside_->knock();
 }
 
-Instant Loop::now() const { return inside_->clock.now(); }
+Instant ZmqLoop::now() const { return inside_->clock.now(); }
 
-TimerId Loop::after(Duration delay, std::function<void()> work) {
+TimerId ZmqLoop::after(Duration delay, std::function<void()> work) {
     return inside_->add_timer(now() + std::max(delay, Duration{0}), {std::nullopt, std::move(work)},
                               inside_->next_timer++);
 }
 
-TimerId Loop::every(Duration period, std::function<void()> work) {
+TimerId ZmqLoop::every(Duration period, std::function<void()> work) {
     check(period > Duration{0}, "a period is longer than nothing");
     return inside_->add_timer(now() + period, {period, std::move(work)}, inside_->next_timer++);
 }
 
-void Loop::cancel(TimerId id) {
+void ZmqLoop::cancel(TimerId id) {
     const auto found = inside_->dues.find(id);
     if (found == inside_->dues.end()) return;
     inside_->timers.erase(found->second);
     inside_->dues.erase(found);
 }
 
-void Loop::watch(int fd, std::function<void()> readable) {
+void ZmqLoop::watch(int fd, std::function<void()> readable) {
     auto one = std::make_shared<Inside::Watched>();
     one->fd = fd;
     one->readable = std::move(readable);
     inside_->watched.push_back(std::move(one));
 }
 
-void Loop::unwatch(int fd) {
+void ZmqLoop::unwatch(int fd) {
     for (const auto& one : inside_->watched) {
         if (one->socket == nullptr && one->fd == fd) one->gone = true;
     }
 }
 
-void Loop::watch_socket(void* socket, std::function<bool()> drain) {
+void ZmqLoop::watch_socket(void* socket, std::function<bool()> drain) {
     auto one = std::make_shared<Inside::Watched>();
     one->socket = socket;
     one->drain = std::move(drain);
@@ -224,15 +224,15 @@ void Loop::watch_socket(void* socket, std::function<bool()> drain) {
     inside_->watched.push_back(std::move(one));
 }
 
-void Loop::unwatch_socket(void* socket) {
+void ZmqLoop::unwatch_socket(void* socket) {
     for (const auto& one : inside_->watched) {
         if (one->socket == socket) one->gone = true;
     }
 }
 
-void Loop::after_each_round(std::function<void()> work) { inside_->round_end = std::move(work); }
+void ZmqLoop::after_each_round(std::function<void()> work) { inside_->round_end = std::move(work); }
 
-void Loop::on_termination(std::function<void()> work) {
+void ZmqLoop::on_termination(std::function<void()> work) {
     inside_->terminate = work ? std::move(work) : [this] { stop(); };
     if (inside_->signals >= 0) return;
     sigset_t set;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An endpoint as a worker of one service: registered, beating, registered again, gone.
-#include "bus/endpoint_inside.hpp"
+#include "bus/zmq_endpoint_inside.hpp"
 
 #include <array>
 #include <utility>
@@ -17,7 +17,7 @@ constexpr Duration serve_pause{500};
 
 }  // namespace
 
-void Endpoint::Inside::register_service() {
+void ZmqEndpoint::Inside::register_service() {
     if (serve_timer) return;
     registration = Registration::asking;
     auto on_reply = [this](const Result<Delivery>& reply) {
@@ -40,7 +40,7 @@ void Endpoint::Inside::register_service() {
     ask(request_name<ServeRequest>, encode(ServeRequest{service}), serve_timeout, {}, std::move(on_reply));
 }
 
-void Endpoint::Inside::beat() {
+void ZmqEndpoint::Inside::beat() {
     if (registration != Registration::registered) return;
     if (loop.now() - broker_heard > broker_silence_max) {
         log_warn("bus.broker_silent", {{"service", service}});
@@ -52,11 +52,11 @@ void Endpoint::Inside::beat() {
     send_all(requests, std::array{&topic, &body});
 }
 
-void Endpoint::Inside::broker_forgot() {
+void ZmqEndpoint::Inside::broker_forgot() {
     if (registration == Registration::registered) register_service();
 }
 
-void Endpoint::Inside::leave() {
+void ZmqEndpoint::Inside::leave() {
     if (registration != Registration::registered) return;
     zmq::message_t topic(topic_of(event_name<ServeEnd>));
     zmq::message_t body(encode_envelope(envelope_for(event_name<ServeEnd>, encode(ServeEnd{}), {})));

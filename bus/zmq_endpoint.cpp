@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bus/endpoint.hpp"
+#include "bus/zmq_endpoint.hpp"
 
 #include <utility>
 
 #include "base/check.hpp"
 #include "base/config.hpp"
 #include "base/rng.hpp"
-#include "bus/endpoint_inside.hpp"
+#include "bus/zmq_endpoint_inside.hpp"
 #include "events/topic.hpp"
 
 namespace berth::bus {
@@ -17,7 +17,7 @@ constexpr Duration beat_period{1'000};
 
 }  // namespace
 
-Endpoint::Inside::Inside(Loop& on, Connection to)
+ZmqEndpoint::Inside::Inside(ZmqLoop& on, Connection to)
     : loop(on), connection(std::move(to)), boot(random_hex(8)), source(fmt::format("/berth/{}/{}", connection.peer.name, boot)) {}
 
 Result<Connection> read_connection(const std::string& bus_file, const std::string& keys_dir, const Peer& peer) {
@@ -32,29 +32,25 @@ Result<Connection> read_connection(const std::string& bus_file, const std::strin
                       .own = TRY(load_key(keys_dir, peer.name)), .peer = peer};
 }
 
-void Responder::send(Bytes data, std::optional<Error> error) const {
-    const auto endpoint = endpoint_.lock();
-    if (!endpoint || *answered_) return;
-    *answered_ = true;
-    auto& inside = *(*endpoint)->inside_;
-    auto envelope = inside.envelope_for(request_name_ + ".reply", std::move(data), {});
-    envelope.correlation_id = request_id_;
+void ZmqEndpoint::Inside::send_answer(const Asked& asked, const Outgoing* body, std::optional<Error> error) {
+    auto envelope = envelope_for(asked.name + ".reply", body ? body->bytes() : Bytes{}, {});
+    envelope.correlation_id = asked.id;
     envelope.error = std::move(error);
     auto bytes = encode_envelope(envelope);
-    if (bytes.size() > inside.own_message_max()) {
+    if (bytes.size() > own_message_max()) {
         envelope.data.clear();
         envelope.error = Error{ErrorKind::limit, fmt::format("the answer to {} has {} bytes, more than {}: ask for less",
-                                                             request_name_, bytes.size(), inside.own_message_max())};
+                                                             asked.name, bytes.size(), own_message_max())};
         bytes = encode_envelope(envelope);
     }
-    inside.send_request_channel({std::string{reply_topic}, std::move(bytes), tag_, inside.loop.now() + event_patience});
+    send_request_channel({std::string{reply_topic}, std::move(bytes), asked.tag, loop.now() + event_patience});
 }
 
-Endpoint::Endpoint(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {
-    inside_->self = std::make_shared<Endpoint*>(this);
+ZmqEndpoint::ZmqEndpoint(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {
+    inside_->self = std::make_shared<ZmqEndpoint*>(this);
 }
 
-Result<std::unique_ptr<Endpoint>> Endpoint::open(Loop& loop, Connection connection) {
+Result<std::unique_ptr<ZmqEndpoint>> ZmqEndpoint::open(ZmqLoop& loop, Connection connection) {
     auto inside = std::make_unique<Inside>(loop, std::move(connection));
     const auto& to = inside->connection;
     const auto limit = inside->is_host() ? frame_max : trusted_frame_max;
@@ -66,7 +62,7 @@ Result<std::unique_ptr<Endpoint>> Endpoint::open(Loop& loop, Connection connecti
         TRY(open_client(inside->context, {.type = zmq::socket_type::xpub}, to.own, to.broker_key, to.events_in));
     }
     inside->requests_cut = watch_connection(inside->context, inside->requests);
-    std::unique_ptr<Endpoint> endpoint{new Endpoint(std::move(inside))};
+    std::unique_ptr<ZmqEndpoint> endpoint{new ZmqEndpoint(std::move(inside))};
     auto* within = endpoint->inside_.get();
     loop.watch_socket(within->requests_cut.handle(), [within] {
         if (was_cut(within->requests_cut)) within->lose_connection();
@@ -77,7 +73,7 @@ Result<std::unique_ptr<Endpoint>> Endpoint::open(Loop& loop, Connection connecti
     return endpoint;
 }
 
-Endpoint::~Endpoint() {
+ZmqEndpoint::~ZmqEndpoint() {
     auto& in = *inside_;
     in.self.reset();
     in.leave();
@@ -91,7 +87,7 @@ Endpoint::~Endpoint() {
     }
 }
 
-void Endpoint::publish_fact(const std::string& ledger, const FactRecord& record) {
+void ZmqEndpoint::publish_fact(const std::string& ledger, const FactRecord& record) {
     const auto name = type_of(record.fact);
     const auto subjects = subjects_of(record.fact);
     auto envelope = inside_->envelope_for(name, encode_fact_data(record),
@@ -104,7 +100,7 @@ void Endpoint::publish_fact(const std::string& ledger, const FactRecord& record)
     inside_->publish(topic_of(name), std::move(envelope));
 }
 
-void Endpoint::subscribe(std::string_view name, OnDelivery handler) {
+void ZmqEndpoint::subscribe(std::string_view name, OnDelivery handler) {
     check(name.empty() || find_event_row(name) != nullptr, "only events of the catalog are subscribed to");
     inside_->subscriptions.emplace_back(std::string{name}, std::move(handler));
     if (inside_->is_host()) return;
@@ -112,24 +108,25 @@ void Endpoint::subscribe(std::string_view name, OnDelivery handler) {
     inside_->events_out.set(zmq::sockopt::subscribe, name.empty() ? std::string{} : topic_of(name));
 }
 
-void Endpoint::on_gap(std::function<void(const std::string& source, std::uint64_t missing)> handler) {
+void ZmqEndpoint::on_gap(std::function<void(const std::string& source, std::uint64_t missing)> handler) {
     inside_->gap_handler = std::move(handler);
 }
 
-void Endpoint::request_raw(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler, OnAbsent absent) {
-    inside_->ask(name, std::move(data), timeout, note, std::move(handler), std::move(absent));
+void ZmqEndpoint::request_as(std::string_view name, const Outgoing& body, Duration timeout, const Note& note, OnReply handler,
+                             OnAbsent absent) {
+    inside_->ask(name, body.bytes(), timeout, note, std::move(handler), std::move(absent));
 }
 
-void Endpoint::publish_raw(std::string_view name, Bytes data, const Note& note) {
+void ZmqEndpoint::publish_as(std::string_view name, const Outgoing& body, const Note& note) {
     const auto* row = find_event_row(name);
     check(row != nullptr, "only events of the catalog are published");
     const bool by_host = row->routing == Routing::by_host;
     const auto& key = by_host && note.key.empty() && inside_->is_host() ? inside_->connection.peer.name : note.key;
     check(!by_host || !key.empty(), "a message by host names its host");
-    inside_->publish(topic_of(name, by_host ? key : std::string{}), inside_->envelope_for(name, std::move(data), note));
+    inside_->publish(topic_of(name, by_host ? key : std::string{}), inside_->envelope_for(name, body.bytes(), note));
 }
 
-void Endpoint::serve_raw(std::string_view name, OnRequest handler) {
+void ZmqEndpoint::serve_as(std::string_view name, OnRequest handler) {
     const auto* row = find_request_row(name);
     check(row != nullptr, "only requests of the catalog are served");
     auto& in = *inside_;
@@ -142,14 +139,13 @@ void Endpoint::serve_raw(std::string_view name, OnRequest handler) {
     in.register_service();
 }
 
-void Endpoint::when_serving(std::function<void()> then) {
+void ZmqEndpoint::when_serving(std::function<void()> then) {
     check(!inside_->service.empty(), "it serves something first");
     inside_->serving_handler = std::move(then);
 }
 
-const Peer& Endpoint::peer() const { return inside_->connection.peer; }
-const Endpoint::Counters& Endpoint::counters() const { return inside_->counters; }
-const std::string& Endpoint::source() const { return inside_->source; }
-std::string Endpoint::next_id() { return inside_->next_id(); }
+const Peer& ZmqEndpoint::peer() const { return inside_->connection.peer; }
+const ZmqEndpoint::Counters& ZmqEndpoint::counters() const { return inside_->counters; }
+const std::string& ZmqEndpoint::source() const { return inside_->source; }
 
 }  // namespace berth::bus

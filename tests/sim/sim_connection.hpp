@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process's connection to the broker: the twin of bus::Endpoint (bus/endpoint_*.cpp). Without a
+// A process's connection to the broker: the twin of what bus::ZmqEndpoint does with its sockets. Without a
 // broker what it sends waits; with a connection that ends, what was asked on it ends as "unavailable";
 // a worker registers, beats, and registers again.
 #pragma once
@@ -16,12 +16,14 @@ namespace berth::sim {
 
 class SimBroker;
 
-class SimEndpoint {
+class SimConnection {
 public:
-    SimEndpoint(World& world, SimBroker& broker, std::string process, std::string address);
+    SimConnection(World& world, SimBroker& broker, std::string process, std::string address);
 
     /// A life of its process begins, and ends.
     void begin(Actor& actor);
+    /// It serves requests in this life: registers, and stays registered.
+    void serve();
     void end();
     void broker_began();
     void broker_died();
@@ -62,6 +64,7 @@ private:
     std::deque<Outgoing> waiting_;
     std::set<std::uint64_t> asked_;       // on this connection
     Registration registration_ = Registration::none;
+    bool serving_ = false;
     Instant broker_heard_;
 };
 

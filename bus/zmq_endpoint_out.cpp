@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What leaves an endpoint: events, requests and their ends; what waits for a connection.
-#include "bus/endpoint_inside.hpp"
+#include "bus/zmq_endpoint_inside.hpp"
 
 #include <utility>
 #include <vector>
@@ -18,7 +18,7 @@ constexpr Duration cut_pause{50};                              // shorter than l
 
 }  // namespace
 
-Envelope Endpoint::Inside::envelope_for(std::string_view name, Bytes data, const Note& note) {
+Envelope ZmqEndpoint::Inside::envelope_for(std::string_view name, Bytes data, const Note& note) {
     Envelope envelope{.id = next_id(), .source = source, .type = type_attribute(name), .subject = note.subject,
                       .time = loop.now(), .data = std::move(data), .trace_parent = note.trace_parent,
                       .reason = note.reason};
@@ -26,12 +26,12 @@ Envelope Endpoint::Inside::envelope_for(std::string_view name, Bytes data, const
     return envelope;
 }
 
-void Endpoint::Inside::send_request_channel(Outbox::Message message) {
+void ZmqEndpoint::Inside::send_request_channel(Outbox::Message message) {
     if (!to_requests.send(requests, std::move(message), loop.now())) ++counters.refused;
     flush_later();
 }
 
-void Endpoint::Inside::flush_later() {
+void ZmqEndpoint::Inside::flush_later() {
     if (flush_timer || (to_requests.empty() && to_events.empty())) return;
     flush_timer = loop.after(flush_period, [this] {
         flush_timer.reset();
@@ -41,7 +41,7 @@ void Endpoint::Inside::flush_later() {
     });
 }
 
-void Endpoint::Inside::publish(const std::string& topic, Envelope envelope) {
+void ZmqEndpoint::Inside::publish(const std::string& topic, Envelope envelope) {
     envelope.sequence = sequences.next(topic);
     auto bytes = encode_envelope(envelope);
     if (bytes.size() > frame_max || topic.size() > topic_max) {
@@ -58,7 +58,7 @@ void Endpoint::Inside::publish(const std::string& topic, Envelope envelope) {
 }
 
 // An XPUB, unlike a PUB, says when the broker listens: what is published before that waits.
-void Endpoint::Inside::open_events_in() {
+void ZmqEndpoint::Inside::open_events_in() {
     auto opened = open_client(context, {.type = zmq::socket_type::xpub, .message_max = subscription_max},
                               connection.own, connection.broker_key, connection.events_in);
     check(opened.has_value(), "the address was tried when the endpoint was opened");
@@ -67,7 +67,7 @@ void Endpoint::Inside::open_events_in() {
     loop.watch_socket(events_in.handle(), [this] { return drain_listening(); });
 }
 
-bool Endpoint::Inside::drain_listening() {
+bool ZmqEndpoint::Inside::drain_listening() {
     Frames frames;
     for (std::size_t i = 0; i < drain_max; ++i) {
         if (!receive(events_in, frames)) return false;
@@ -81,7 +81,7 @@ bool Endpoint::Inside::drain_listening() {
     return true;
 }
 
-void Endpoint::Inside::open_events_out() {
+void ZmqEndpoint::Inside::open_events_out() {
     auto opened = open_client(context, {.type = zmq::socket_type::sub}, connection.own, connection.broker_key,
                               connection.events_out);
     check(opened.has_value(), "the address was tried when the endpoint was opened");
@@ -89,7 +89,7 @@ void Endpoint::Inside::open_events_out() {
     loop.watch_socket(events_out.handle(), [this] { return drain(events_out, Channel::events); });
 }
 
-void Endpoint::Inside::ask(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler, OnAbsent absent) {
+void ZmqEndpoint::Inside::ask(std::string_view name, Bytes data, Duration timeout, const Note& note, OnReply handler, OnAbsent absent) {
     const auto* row = find_request_row(name);
     check(row != nullptr, "only requests of the catalog are asked");
     if (row->routing == Routing::by_host && note.key.empty()) {
@@ -118,11 +118,11 @@ void Endpoint::Inside::ask(std::string_view name, Bytes data, Duration timeout, 
                     Outbox::waiting_max));
 }
 
-void Endpoint::Inside::answer_soon(OnReply handler, Error error) {
+void ZmqEndpoint::Inside::answer_soon(OnReply handler, Error error) {
     loop.after(Duration{0}, [handler = std::move(handler), error = std::move(error)] { handler(fail(error)); });
 }
 
-void Endpoint::Inside::time_out(const std::string& id) {
+void ZmqEndpoint::Inside::time_out(const std::string& id) {
     const auto found = pending.find(id);
     if (found == pending.end()) return;
     ++counters.timeouts;
@@ -131,7 +131,7 @@ void Endpoint::Inside::time_out(const std::string& id) {
                     id));
 }
 
-void Endpoint::Inside::finish(const std::string& id, Result<Delivery> outcome) {
+void ZmqEndpoint::Inside::finish(const std::string& id, Result<Delivery> outcome) {
     auto found = pending.extract(id);
     if (found.empty()) return;
     loop.cancel(found.mapped().timer);
@@ -139,7 +139,7 @@ void Endpoint::Inside::finish(const std::string& id, Result<Delivery> outcome) {
 }
 
 // By the bus' own word: who asks may take this apart from what a callee answered, and ask again.
-void Endpoint::Inside::finish_absent(const std::string& id, const Error& error) {
+void ZmqEndpoint::Inside::finish_absent(const std::string& id, const Error& error) {
     auto found = pending.extract(id);
     if (found.empty()) return;
     loop.cancel(found.mapped().timer);
@@ -150,7 +150,7 @@ void Endpoint::Inside::finish_absent(const std::string& id, const Error& error) 
 // The connection to the broker ended. What was on it may or may not have been done, and nobody will
 // say any more: its callers are told now, not at their deadline. Looks a moment later, when it is
 // certain that what is not waiting was on the old connection, and nothing yet on a new one.
-void Endpoint::Inside::lose_connection() {
+void ZmqEndpoint::Inside::lose_connection() {
     if (cut_timer) return;
     cut_timer = loop.after(cut_pause, [this] {
         cut_timer.reset();

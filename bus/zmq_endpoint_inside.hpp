@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an endpoint holds, and its three parts: endpoint_out.cpp, endpoint_in.cpp, endpoint_serving.cpp.
+// What an endpoint holds, and its three parts: zmq_endpoint_out.cpp, zmq_endpoint_in.cpp, zmq_endpoint_serving.cpp.
 #pragma once
 
 #include <deque>
@@ -12,7 +12,7 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "bus/endpoint.hpp"
+#include "bus/zmq_endpoint.hpp"
 #include "bus/outbox.hpp"
 #include "bus/sequences.hpp"
 #include "bus/socket.hpp"
@@ -21,25 +21,30 @@ namespace berth::bus {
 
 constexpr Duration event_patience{10'000};                     // how long an event waits for a connection
 
-struct Endpoint::Inside {
+struct ZmqEndpoint::Inside {
     struct Pending {
         std::string name;
         TimerId timer = 0;
         OnReply handler;
         OnAbsent absent;
     };
+    struct Asked {                        // a request of somebody: what its answer must bear
+        std::string name;
+        std::string id;
+        std::string tag;
+    };
     enum class Registration { none, asking, registered };
     enum class Channel { events, requests };
 
-    Inside(Loop& on, Connection to);
+    Inside(ZmqLoop& on, Connection to);
 
-    Loop& loop;
+    ZmqLoop& loop;
     Connection connection;
     std::string boot;
     std::string source;
     std::uint64_t ids = 0;
     Counters counters;
-    std::shared_ptr<Endpoint*> self;                           // what responders hold on to
+    std::shared_ptr<ZmqEndpoint*> self;                           // what responders hold on to
 
     zmq::context_t context{1};
     zmq::socket_t requests;
@@ -74,6 +79,7 @@ struct Endpoint::Inside {
     // ---- out
     Envelope envelope_for(std::string_view name, Bytes data, const Note& note);
     void send_request_channel(Outbox::Message message);
+    void send_answer(const Asked& asked, const Outgoing* body, std::optional<Error> error);
     void flush_later();
     void publish(const std::string& topic, Envelope envelope);
     void open_events_in();
