@@ -6,6 +6,7 @@
 
 #include "allocator/turn.hpp"
 #include "base/about.hpp"
+#include "events/instances.hpp"
 
 namespace berth::allocator {
 
@@ -33,6 +34,9 @@ Result<void> check_registration(const State& state, const Asked<RegisterRequest>
         return fail(ErrorKind::not_found, "host {} names pool '{}', which is not configured", offer.host.value, offer.pool.value);
     }
     TRY(check_meeting(state.view, offer));
+    if (state.view.is_condemned(offer.instance.empty() ? offer.host.value : offer.instance, offer.incarnation)) {
+        return fail(ErrorKind::fenced, "instance {} of host {} was given up as an orphan and is being ended; launch another one", offer.instance, offer.host.value);
+    }
     const auto at = state.view.hosts.find(offer.host);
     if (at == state.view.hosts.end()) return {};
     const auto& known = at->second;
@@ -174,6 +178,27 @@ void ask(Turn& turn, const Asked<GoneRequest>& asked) {
     turn.record(HostGone{asked.body.host}, "the provider confirmed that this incarnation ended", {asked.body.evidence});
     end_leases_of_gone(turn, *host);
     turn.state.seen.erase(host->host);
+    turn.reply(asked.caller, turn.done(1));
+}
+
+// Who is an orphan is the ledger's to say: a registration and this exclude each other by its order (I13, I16).
+void ask(Turn& turn, const Asked<CondemnRequest>& asked) {
+    const auto& [instance, incarnation, launch, evidence] = asked.body;
+    const auto& view = turn.state.view;
+    if (view.doubted_by) {
+        return turn.refuse(asked.caller, {ErrorKind::unavailable, fmt::format("the ledger is an old copy: {} may be a host of its lost part", instance)});
+    }
+    const auto is_on_it = [&](const auto& entry) {
+        const auto& host = entry.second;
+        return instance_of(host) == instance && (incarnation.empty() || host.incarnation == incarnation) && host.liveness != Liveness::gone;
+    };
+    const bool known = std::any_of(view.hosts.begin(), view.hosts.end(), is_on_it);
+    if (known || (launch && view.launches.contains(*launch))) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("instance {} is accounted for by the ledger", instance)});
+    }
+    if (!view.is_condemned(instance, incarnation)) {
+        turn.record(InstanceCondemned{instance, incarnation}, "no host and no launch of this ledger account for it", evidence);
+    }
     turn.reply(asked.caller, turn.done(1));
 }
 

@@ -60,6 +60,7 @@ void Process::serve_all() {
     serve_asked<PermitCheckRequest>();
     serve_asked<UnknownRequest>();
     serve_asked<GoneRequest>();
+    serve_asked<CondemnRequest>();
     serve_asked<LaunchRequest>();
     serve_asked<LaunchFailedRequest>();
     serve_asked<ReapRequest>();

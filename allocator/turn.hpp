@@ -73,6 +73,7 @@ void ask(Turn& turn, const Asked<RegisterRequest>& asked);
 void ask(Turn& turn, const Asked<HostHeartbeat>& asked);
 void ask(Turn& turn, const Asked<UnknownRequest>& asked);
 void ask(Turn& turn, const Asked<GoneRequest>& asked);
+void ask(Turn& turn, const Asked<CondemnRequest>& asked);
 /// Also at the begin: of several facts that were written at once, a torn ledger may have kept the first.
 void end_leases_of_gone(Turn& turn, const HostView& host);
 void ask(Turn& turn, const Asked<CordonRequest>& asked);

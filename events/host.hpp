@@ -203,6 +203,13 @@ struct PermitCheckRequest {               // `allocator.check_permit`
     Permit permit;
     BERTH_FIELDS(PermitCheckRequest, permit)
 };
+struct CondemnRequest {                   // `allocator.condemn`: may this orphan be ended? The answer is in the ledger's order
+    std::string instance;
+    HostIncarnation incarnation;
+    std::optional<LaunchId> launch;       // that the provider names as its origin
+    std::vector<std::string> evidence;
+    BERTH_FIELDS(CondemnRequest, instance, incarnation, launch, evidence)
+};
 struct UnknownRequest {                   // `allocator.host_unknown`, from the reaper
     HostRef host;
     Instant last_heartbeat_at;
@@ -249,6 +256,12 @@ struct HostUnknown {
 struct HostReturned {
     HostRef host;
     BERTH_FIELDS(HostReturned, host)
+};
+/// An instance that nothing in the ledger accounts for. From here on a host on it is refused, so that it may be ended.
+struct InstanceCondemned {
+    std::string instance;
+    HostIncarnation incarnation;
+    BERTH_FIELDS(InstanceCondemned, instance, incarnation)
 };
 struct HostGone {
     HostRef host;

@@ -54,7 +54,7 @@ using Fact = std::variant<TookOver, LedgerDoubted, LedgerRecovered, PoolDefined,
                           LeaseExtended, WorkspaceStarted, WorkspaceFailed, WorkspaceStopping, WorkspaceStopped,
                           WorkspaceDestroying, WorkspaceDestroyed, WorkspaceHeld, IdleNoted, StopObjected,
                           HostRegistered, HostCordoned, HostUncordoned, HostDrained, HostUnknown, HostReturned,
-                          HostGone, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;
+                          HostGone, InstanceCondemned, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;
 
 /// A fact as it stands in the ledger. `cause` is the id of the message that led to it, or the
 /// position of the fact that did ("#41").

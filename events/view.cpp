@@ -205,6 +205,15 @@ public:
     void operator()(const HostUnknown& fact) { set_liveness(fact.host, Liveness::unknown); }
     void operator()(const HostReturned& fact) { set_liveness(fact.host, Liveness::live); }
     void operator()(const HostGone& fact) { set_liveness(fact.host, Liveness::gone); }
+    void operator()(const InstanceCondemned& fact) {
+        for (const auto& [id, host] : view_.hosts) {
+            check(host.instance != fact.instance || (!fact.incarnation.empty() && host.incarnation != fact.incarnation) || host.liveness == Liveness::gone,
+                  "I13: no instance of a host is condemned");
+        }
+        auto& all = view_.condemned ? *view_.condemned : view_.condemned.emplace();
+        if (all.size() >= condemned_max) all.erase(all.begin());
+        all.push_back(fact);
+    }
 
     void operator()(const SlotQuarantined& fact) {
         slot_at(host_at(fact.host, fact.incarnation), fact.slot).use = SlotUse::quarantined;
@@ -329,6 +338,11 @@ bool HostView::idle() const {
 
 bool View::has_met(const HostView& host) const {
     return !recovered || (host.met_at && *host.met_at > recovered->position);
+}
+
+bool View::is_condemned(const std::string& instance, const HostIncarnation& incarnation) const {
+    const auto is_it = [&](const auto& one) { return one.instance == instance && (one.incarnation.empty() || one.incarnation == incarnation); };
+    return condemned && std::any_of(condemned->begin(), condemned->end(), is_it);
 }
 
 const WorkspaceView* View::workspace_of(const UserId& user, const ProjectName& project) const {

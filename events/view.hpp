@@ -97,6 +97,9 @@ struct Recovery {
     BERTH_FIELDS(Recovery, position, at)
 };
 
+/// Orphans that are remembered; an instance is condemned shortly before it ends, so the oldest are long gone.
+inline constexpr std::size_t condemned_max = 1'000;
+
 struct View {
     std::string ledger;
     Term term;
@@ -108,7 +111,10 @@ struct View {
     std::map<LaunchId, LaunchStarted> launches;
     std::optional<HostId> doubted_by;     // this ledger is an old copy of what that host has seen
     std::optional<Recovery> recovered;    // where and when it went on as another ledger
-    BERTH_FIELDS(View, ledger, term, position, pools, hosts, workspaces, claims, launches, doubted_by, recovered)
+    std::optional<std::vector<InstanceCondemned>> condemned;   // the latest condemned_max, in order
+    BERTH_FIELDS(View, ledger, term, position, pools, hosts, workspaces, claims, launches, doubted_by, recovered, condemned)
+
+    bool is_condemned(const std::string& instance, const HostIncarnation& incarnation) const;
 
     const WorkspaceView* workspace_of(const UserId& user, const ProjectName& project) const;
     const ClaimView* claim_of(const Principal& principal, const IdempotencyKey& key) const;

@@ -106,14 +106,33 @@ void end_orphan(Turn& turn, const OrphanAsked& asked) {
         if (state.ending_orphans.contains(name) || !may_call(state)) {
             return refuse(ErrorKind::limit, fmt::format("instance {} is being ended, or too many calls wait; ask later", name));
         }
-        turn.line(LogLevel::warn, "orphan.end", name, evidence.empty() ? "the reaper asked for it" : evidence.front());
-        const auto id = turn.call(provider, TerminateCall{name, incarnation});
+        const auto id = turn.ask(CondemnRequest{name, incarnation, instance->launch, evidence});
         state.ending_orphans.insert(name);
-        state.orphan_calls[id] = asked.caller;
-        state.orphan_instances[id] = name;
+        state.orphan_asks[id] = {asked.caller, provider, name, incarnation};
         return;
     }
     refuse(ErrorKind::not_found, fmt::format("no provider lists an instance {} in that incarnation", name));
+}
+
+// The ledger agreed, and takes no host on it any more: now it is safe to end it.
+void answer_orphan(Turn& turn, Orphan orphan, const Answer& answer) {
+    auto& state = turn.state;
+    if (!answer) {
+        turn.line(LogLevel::warn, "orphan.refused", orphan.instance, answer.error().text);
+        state.ending_orphans.erase(orphan.instance);
+        turn.out.replies.push_back({orphan.caller, fail(answer.error())});
+        return;
+    }
+    turn.line(LogLevel::warn, "orphan.end", orphan.instance, "no host and no launch account for it, and the ledger takes none on it any more");
+    const auto id = turn.call(orphan.provider, TerminateCall{orphan.instance, orphan.incarnation});
+    state.orphan_calls[id] = std::move(orphan);
+}
+
+void answer_orphan_call(Turn& turn, const Orphan& orphan, const CallAnswered& answered) {
+    turn.state.ending_orphans.erase(orphan.instance);
+    Result<Done> outcome = Done{.count = 1};
+    if (answered.error) outcome = fail(Error{ErrorKind::unavailable, answered.error->text});
+    turn.out.replies.push_back({orphan.caller, std::move(outcome)});
 }
 
 }  // namespace berth::scaler

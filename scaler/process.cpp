@@ -13,6 +13,7 @@ struct SubjectOf {
     std::string operator()(const LaunchRequest& request) const { return request.pool.value; }
     std::string operator()(const LaunchFailedRequest& request) const { return request.launch.value; }
     std::string operator()(const PermitCheckRequest& request) const { return request.permit.host.host.value; }
+    std::string operator()(const CondemnRequest& request) const { return request.instance; }
     template <class T>
     std::string operator()(const T& request) const { return request.host.host.value; }
 };

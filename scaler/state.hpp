@@ -83,6 +83,14 @@ struct Share {
     Level level;
 };
 
+/// An instance without a host that somebody wants to be ended.
+struct Orphan {
+    CallerId caller = 0;
+    std::string provider;
+    std::string instance;
+    HostIncarnation incarnation;
+};
+
 struct State {
     Policy policy;
     Rng rng{0};
@@ -106,10 +114,10 @@ struct State {
     std::map<CallId, LaunchId> launch_calls;
     std::map<CallId, HostId> victim_calls;
     std::map<CallId, std::string> protect_calls;         // instance
-    std::map<CallId, CallerId> orphan_calls;
+    std::map<AskId, Orphan> orphan_asks;                 // may it be ended?
+    std::map<CallId, Orphan> orphan_calls;               // it is being ended
     std::set<std::string> protecting;
-    std::set<std::string> ending_orphans;                // instances, from call to answer
-    std::map<CallId, std::string> orphan_instances;
+    std::set<std::string> ending_orphans;                // instances, from the first question to the last answer
     AskId next_ask = 1;
     CallId next_call = 1;
 };

@@ -117,6 +117,8 @@ struct Taking {
             answer_flight(turn, flight.mapped(), answered.outcome);
         } else if (const auto victim = state.victim_asks.extract(answered.ask)) {
             answer_victim(turn, victim.mapped(), answered.outcome);
+        } else if (auto orphan = state.orphan_asks.extract(answered.ask)) {
+            answer_orphan(turn, std::move(orphan.mapped()), answered.outcome);
         }
     }
     void operator()(const CallAnswered& answered) const {
@@ -129,10 +131,7 @@ struct Taking {
             state.protecting.erase(protect.mapped());
             if (answered.error) turn.line(LogLevel::warn, "host.protect_failed", protect.mapped(), answered.error->text);
         } else if (const auto orphan = state.orphan_calls.extract(answered.call)) {
-            if (const auto name = state.orphan_instances.extract(answered.call)) state.ending_orphans.erase(name.mapped());
-            Result<Done> outcome = Done{.count = 1};
-            if (answered.error) outcome = fail(Error{ErrorKind::unavailable, answered.error->text});
-            turn.out.replies.push_back({orphan.mapped(), std::move(outcome)});
+            answer_orphan_call(turn, orphan.mapped(), answered);
         }
     }
     void operator()(const OrphanAsked& asked) const { end_orphan(turn, asked); }
@@ -154,7 +153,7 @@ void closed(const Policy& policy, Trying& trying, Instant now) {
 }
 
 bool may_call(const State& state) {
-    return state.launch_calls.size() + state.victim_calls.size() + state.protect_calls.size() + state.orphan_calls.size() <
+    return state.launch_calls.size() + state.victim_calls.size() + state.protect_calls.size() + state.ending_orphans.size() <
            state.policy.calls_open_max;
 }
 

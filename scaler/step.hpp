@@ -44,7 +44,7 @@ using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, Pr
 // ---- decisions
 
 using AskBody = std::variant<LaunchRequest, LaunchFailedRequest, CordonRequest, UncordonRequest, DrainRequest,
-                             PermitCheckRequest, GoneRequest>;
+                             PermitCheckRequest, GoneRequest, CondemnRequest>;
 struct Ask {
     AskId id = 0;
     AskBody body;

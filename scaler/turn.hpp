@@ -66,5 +66,7 @@ void answer_victim_call(Turn& turn, const HostId& host, const CallAnswered& answ
 // ---- instances.cpp: what a listing shows
 void read_listing(Turn& turn, ProviderSnapshot snapshot);
 void end_orphan(Turn& turn, const OrphanAsked& asked);
+void answer_orphan(Turn& turn, Orphan orphan, const Answer& answer);
+void answer_orphan_call(Turn& turn, const Orphan& orphan, const CallAnswered& answered);
 
 }  // namespace berth::scaler

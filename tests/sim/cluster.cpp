@@ -19,7 +19,7 @@ constexpr Duration sweep{20'000};         // for the users' last questions
 
 Cluster::Cluster(Options options)
     : options_(std::move(options)), world_(options_.seed, options_.faults), broker_(world_), provider_(world_, truth_),
-      invariants_({world_, truth_, ledger_, hosts_, provider_.instances(), options_, [this](const HostRef& host) { return is_heard(host); }}) {
+      invariants_({world_, truth_, ledger_, hosts_, provider_.instances(), options_, [this](const HostRef& host, Instant before) { return is_heard(host, before); }}) {
     world_.only = options_.only;
     world_.carry_by(broker_);
     broker_.on_carry = [this](const Carried& what) { invariants_.carried(what); };
@@ -116,14 +116,20 @@ void Cluster::start_users() {
     }
 }
 
-// What was heard in this very round was not known to what the round decided before it.
 void Cluster::note_heard() {
-    for (const auto& [host, seen] : serving_->state().seen) heard_[host] = seen.beat.incarnation;
+    for (const auto& [host, seen] : serving_->state().seen) {
+        auto& heard = heard_[host];
+        if (heard.first != seen.beat.incarnation) heard = {seen.beat.incarnation, world_.now};
+    }
 }
 
-bool Cluster::is_heard(const HostRef& host) const {
+// What was heard in that very instant may not have been known to what was decided in it; and where clocks are wrong,
+// not what was heard while a disk may still write what was decided before.
+bool Cluster::is_heard(const HostRef& host, Instant before) const {
+    constexpr Duration slow_disk{5'000};
     const auto at = heard_.find(host.host);
-    return at != heard_.end() && at->second == host.incarnation && serving_->state().seen.contains(host.host);
+    if (at == heard_.end() || at->second.first != host.incarnation || !serving_->state().seen.contains(host.host)) return false;
+    return at->second.second < (world_.clocks_were_right() ? before : world_.now - slow_disk);
 }
 
 std::shared_ptr<SimHost> Cluster::any_host() { return hosts_[world_.pick(hosts_.size())]; }

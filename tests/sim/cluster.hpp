@@ -57,7 +57,7 @@ private:
     void heal();
     std::shared_ptr<SimHost> any_host();
     void note_heard();
-    bool is_heard(const HostRef& host) const;
+    bool is_heard(const HostRef& host, Instant before) const;
     bool step_until(Instant until);
 
     Options options_;
@@ -74,7 +74,7 @@ private:
     std::vector<std::shared_ptr<User>> users_;
     Invariants invariants_;
     std::map<HostId, std::uint32_t> lives_;
-    std::map<HostId, HostIncarnation> heard_;              // by the serving allocator, in its life
+    std::map<HostId, std::pair<HostIncarnation, Instant>> heard_;   // by the serving allocator, in its life; since when
     Instant begin_;
     Position highest_;                                     // that any ledger of this world had
     bool recovering_ = false;                              // an old copy was put back, and nobody said so yet

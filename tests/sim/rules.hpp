@@ -33,7 +33,7 @@ struct Scene {
     const std::vector<std::shared_ptr<SimHost>>& hosts;
     const std::map<std::string, Instance>& instances; // as the provider has them
     const Options& options;
-    std::function<bool(const HostRef&)> is_heard;     // by the serving allocator, in its life
+    std::function<bool(const HostRef&, Instant before)> is_heard;   // by the serving allocator, in its life
     Model model = {};
 };
 

@@ -139,7 +139,7 @@ private:
         }
         for (const auto& [id, host] : scene.model.hosts) {
             const bool eligible = host.pool == pool && host.live && host.open && !host.gone && host.failures < failures_max &&
-                                  scene.is_heard({id, host.incarnation});
+                                  scene.is_heard({id, host.incarnation}, now);
             if (eligible && scene.model.free_slots(id) > 0) return false;
         }
         return true;

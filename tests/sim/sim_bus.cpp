@@ -107,7 +107,6 @@ void SimBus::take_event(const LetterPtr& letter) {
 }
 
 void SimBus::take_request(const LetterPtr& letter) {
-    if (on_request) on_request(*letter);
     const bus::Responder responder([this, loop = loop_, letter](const bus::Outgoing* body, std::optional<Error> error) {
         if (loop.over() || dies_()) return;
         if (may_answer && !may_answer(role_of(letter->from))) return;

@@ -59,15 +59,13 @@ void SimScaler::check_levels() {
     if (scaler::count_levels(counted, now) != scaler::count_levels(anew, now)) wrong("I31: the scaler's levels are not what a new count gives");
 }
 
-// The allocator's word that a permit is still good, and the reaper's wish to end an orphan, hold for the
-// round in which they are heard.
+// The allocator's word that a permit is still good, or that nobody accounts for an orphan, holds for the round
+// in which it is heard.
 void SimScaler::note_permits(SimLoop& loop, SimBus& bus) {
     loop.on_round([this] { permitted_.clear(); });
     bus.on_answer = [this](const Letter& request, const Result<Letter>& outcome) {
         if (outcome && request.name == request_name<PermitCheckRequest>) permitted_.insert(request.as<PermitCheckRequest>().permit.host.host.value);
-    };
-    bus.on_request = [this](const Letter& request) {
-        if (request.name == request_name<TerminateOrphanRequest>) permitted_.insert(request.as<TerminateOrphanRequest>().instance);
+        if (outcome && request.name == request_name<CondemnRequest>) permitted_.insert(request.as<CondemnRequest>().instance);
     };
 }
 

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "scaler/process.hpp"
+#include "scaler/worker.hpp"
 #include "tests/integration/allocator/scripted_host.hpp"
 
 namespace berth::testing {
@@ -114,8 +115,8 @@ protected:
         peer.reset();
         peer.emplace(cluster, "scaler", Role::scaler);
         scaler::Providers providers;
-        for (const auto& [name, its] : clouds) providers[name] = std::make_unique<ScriptedProvider>(name, its);
-        process.emplace(peer->loop(), peer->endpoint(), policy, Rng{1}, std::move(providers));
+        for (const auto& [name, its] : clouds) providers[name] = scaler::on_a_thread(peer->loop(), std::make_unique<ScriptedProvider>(name, its));
+        process.emplace(peer->loop(), peer->endpoint(), policy, Rng{1}, providers);
     }
     bool until(const std::function<bool()>& is_so, Duration within = Duration{10'000}) { return peer->until(is_so, within); }
     std::vector<FactRecord> facts() {
@@ -271,8 +272,8 @@ TEST_F(ScalerProcess, tends_its_hosts_before_it_knows_anything) {
     peer.emplace(cluster, "scaler", Role::scaler);
     std::atomic<int> count{0};
     scaler::Providers providers;
-    providers["local"] = std::make_unique<Tending>(count);
-    process.emplace(peer->loop(), peer->endpoint(), policy, Rng{1}, std::move(providers));
+    providers["local"] = scaler::on_a_thread(peer->loop(), std::make_unique<Tending>(count));
+    process.emplace(peer->loop(), peer->endpoint(), policy, Rng{1}, providers);
     EXPECT_TRUE(until([&] { return count >= 1; }));
     EXPECT_TRUE(until([&] { return count >= 2; })) << "and again after it threw";
 }

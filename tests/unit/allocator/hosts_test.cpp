@@ -51,6 +51,22 @@ TEST(Hosts, I10_OnlyTheProvidersWordFreesTheSlotsOfADeadHost) {
     EXPECT_EQ(play.told<LeaseGranted>().back().epoch, Epoch{2}) << "I3: epochs outlive incarnations";
 }
 
+TEST(Hosts, I16_AnOrphanAndAHostExcludeEachOtherByTheLedgersOrder) {
+    Play play;
+    play.host("h-1", 1);
+    const auto known = play.ask(CondemnRequest{.instance = "h-1", .incarnation = {"i1"}}, Role::scaler, "scaler");
+    EXPECT_EQ(play.refusal_of(known)->kind, ErrorKind::conflict);
+
+    const auto orphan = play.ask(CondemnRequest{.instance = "h-2", .incarnation = {"i1"}}, Role::scaler, "scaler");
+    EXPECT_FALSE(play.refusal_of(orphan));
+    const auto late = play.ask(RegisterRequest{.host = {"h-2"}, .incarnation = {"i1"}, .pool = {"default"}, .instance = "h-2", .slots = 1}, Role::host, "h-2");
+    EXPECT_EQ(play.refusal_of(late)->kind, ErrorKind::fenced);
+    EXPECT_EQ(play.told<InstanceCondemned>().size(), 1U);
+
+    play.host("h-2", 1, "i2");
+    EXPECT_TRUE(play.state.view.hosts.contains({"h-2"})) << "another life of the name is another instance";
+}
+
 TEST(Hosts, I29_WhateverATornLedgerKeptOfAHostsEndItsLeasesEnd) {
     const auto until_gone = [](Play& play) {
         play.host("h-1", 3);

@@ -41,6 +41,19 @@ TEST(Orphan, IsEndedOnlyWhenTheScalerAgrees) {
     }
 }
 
+// The scaler's view may be seconds old; only the ledger's order says who was first.
+TEST(Orphan, I16_WhatTheLedgerAccountsForByNowIsNotEnded) {
+    Scenario world{{.buffer = 0}};
+    world.cloud["late"] = Instance{.instance = "late", .incarnation = {"i"}, .state = InstanceState::running};
+    world.accounted_for = {"late"};
+    world.until(11);
+    world.take(OrphanAsked{7, {.instance = "late", .incarnation = {"i"}}});
+    world.until(13);
+    ASSERT_EQ(world.replies.size(), 1U);
+    EXPECT_EQ(world.replies[0].body.error().kind, ErrorKind::conflict);
+    EXPECT_EQ(world.cloud.at("late").state, InstanceState::running);
+}
+
 TEST(Orphan, WithoutAViewNoneIsEnded) {
     Scenario world{{.buffer = 0}};
     world.cloud["stray"] = Instance{.instance = "stray", .incarnation = {"i"}, .state = InstanceState::running};

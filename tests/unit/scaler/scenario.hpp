@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,7 @@ public:
         state = make_state(policy_, Rng{2});
         take(ViewReply{.view = ledger});
     }
+    std::set<std::string> accounted_for;   // instances that the ledger knows more of than the scaler
     std::vector<Reply> replies;
 
     // ---- a world of hosts and users
@@ -222,6 +224,12 @@ private:
     Result<Good> decide(const GoneRequest& request) {
         say("gone {}", request.host.host.value);
         tell(HostGone{request.host});
+        return Good{Done{.count = 1}};
+    }
+
+    Result<Good> decide(const CondemnRequest& request) {
+        say("condemn {}", request.instance);
+        if (accounted_for.contains(request.instance)) return fail(ErrorKind::conflict, "instance {} is accounted for by the ledger", request.instance);
         return Good{Done{.count = 1}};
     }
 
