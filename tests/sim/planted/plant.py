@@ -13,6 +13,7 @@ import sys
 
 def read(path):
     bugs, edits, bug = [], [], None     # a bug: name, about, fault that the hunt makes likely
+    whole = []                          # sources that include a header with bugs, and have to be built with it
     before, after = [], []
 
     def close():
@@ -26,7 +27,7 @@ def read(path):
         if line.startswith("#") or not line.strip():
             continue
         mark, text = line[0], line[1:]
-        if mark in "=@!":
+        if mark in "=@!*":
             close()
         elif mark == "-" and after:
             close()
@@ -38,19 +39,21 @@ def read(path):
             bugs[bug][2] = text.strip()
         elif mark == "@":
             file = text.strip()
+        elif mark == "*":
+            whole.append(text.strip())
         elif mark == "-":
             before.append(text)
         elif mark == "+":
             after.append(text)
         else:
-            sys.exit(f"{path}:{number}: a line begins with =, !, @, -, + or #")
+            sys.exit(f"{path}:{number}: a line begins with =, !, @, *, -, + or #")
     close()
-    return bugs, edits
+    return bugs, edits, whole
 
 
 def main():
-    bugs, edits = read(sys.argv[1])
-    files = sorted({file for _, file, _, _ in edits})
+    bugs, edits, whole = read(sys.argv[1])
+    files = sorted({file for _, file, _, _ in edits} | set(whole))
     if sys.argv[2] == "--files":
         print(";".join(files), end="")
         return
