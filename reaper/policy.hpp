@@ -11,6 +11,9 @@
 
 namespace berth::reaper {
 
+/// A listing whose time is further ahead is by a wrong clock, and is not read.
+inline constexpr Duration clock_skew_max{10'000};
+
 struct Policy {
     std::string version = "1";
     Duration tick{500};

@@ -87,6 +87,11 @@ struct Taking {
     }
     void operator()(const ProviderSnapshot& snapshot) const {
         if (!turn.state.view_known) return;
+        // By a clock that was wrong. Taken for the newest, it would hide all right ones until then (F22).
+        if (snapshot.read_at > turn.now + clock_skew_max) {
+            return turn.line(LogLevel::warn, "listing.ahead", snapshot.provider,
+                             fmt::format("read at {}, which is to come: a clock is wrong, here or at the scaler", to_rfc3339(snapshot.read_at)));
+        }
         auto& newest = turn.state.listed_at[snapshot.provider];
         if (snapshot.read_at <= newest) return;  // repeated or late
         newest = snapshot.read_at;

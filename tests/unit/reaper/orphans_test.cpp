@@ -38,6 +38,14 @@ TEST_F(Orphans, AnInstanceThatNobodyKnowsIsEndedAfterTheGraceAndTwoSightings) {
     EXPECT_EQ(std::get<TerminateOrphanRequest>(world.asks[0].body).incarnation, HostIncarnation{"i1"});
 }
 
+TEST_F(Orphans, AListingByAClockThatIsAheadHidesNoneThatCome_F22) {
+    fleet(1);
+    instances.push_back(instance("stray", 0));
+    world.take(ProviderSnapshot{.provider = "local", .read_at = world.at(3'600), .complete = true, .instances = {}});
+    world.until(965);
+    EXPECT_EQ(world.story, (Story{"0 listing.ahead local", "960 orphan.end stray"}));
+}
+
 TEST_F(Orphans, AnOldCopyOfTheLedgerEndsNone_F16) {
     fleet(1);
     instances.push_back(instance("of the lost part", 0));
