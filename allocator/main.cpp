@@ -8,52 +8,43 @@
 
 #include "allocator/archive.hpp"
 #include "allocator/process.hpp"
-#include "base/config.hpp"
 #include "base/diagnostics.hpp"
 #include "base/exit.hpp"
-#include "base/ready_file.hpp"
-#include "bus/zmq_endpoint.hpp"
 #include "events/pools_config.hpp"
+#include "shell/serve.hpp"
 
 namespace {
 
 namespace allocator = berth::allocator;
 
+const berth::shell::About about{.name = "allocator", .role = berth::Role::allocator,
+                                .what = "Decides who gets which slot, and keeps the ledger of it. Without a command: serves.",
+                                .reads = "[allocator], [ledger] and [pool.*] are read"};
+
 struct Options {
-    std::string config;
-    std::string state;
-    std::string log_level = "info";
+    berth::shell::Flags flags;
     std::string import_file;
     std::uint64_t export_from = 1;
 };
 
 berth::Result<std::unique_ptr<allocator::SqliteLedger>> open_ledger(const Options& options,
                                                                     const allocator::ShellPolicy& policy) {
-    return allocator::SqliteLedger::open({options.state + "/ledger.sqlite", policy.ballast_mib << 20});
+    return allocator::SqliteLedger::open({options.flags.state + "/ledger.sqlite", policy.ballast_mib << 20});
 }
 
 berth::Result<void> run(const Options& options) {
-    berth::start_diagnostics("berth-allocator", "", TRY(berth::parse_log_level(options.log_level)));
-    const auto config = TRY(berth::Config::load(options.config));
-    auto policy = TRY(berth::read_section<allocator::Policy>(config, "allocator"));
-    const auto shell_policy = TRY(berth::read_section<allocator::ShellPolicy>(config, "ledger"));
-    const auto pools = TRY(berth::read_pools(config));
-
-    const berth::ReadyFile ready(options.state, "allocator");
-
-    const berth::RealClock clock;
-    berth::bus::ZmqLoop loop(clock);
-    loop.on_termination([&loop] { loop.stop(); });
+    const auto ground = TRY(berth::shell::Ground::open(about, options.flags));
+    auto policy = TRY(berth::read_section<allocator::Policy>(ground->config, "allocator"));
+    const auto shell_policy = TRY(berth::read_section<allocator::ShellPolicy>(ground->config, "ledger"));
+    const auto pools = TRY(berth::read_pools(ground->config));
     const auto ledger = TRY(open_ledger(options, shell_policy));
-    auto connection = TRY(berth::bus::read_connection(options.state + "/bus.toml", options.state + "/keys",
-                                                      {"allocator", berth::Role::allocator}));
-    const auto endpoint = TRY(berth::bus::ZmqEndpoint::open(loop, std::move(connection)));
-    const auto process = TRY(allocator::Process::open(loop, *endpoint, *ledger, std::move(policy), shell_policy, pools));
+    const auto endpoint = TRY(ground->connect());
+    const auto process = TRY(allocator::Process::open(ground->loop, *endpoint, *ledger, std::move(policy), shell_policy, pools));
     endpoint->when_serving([&] {
-        ready.serves();
+        ground->ready.serves();
         berth::log_info("ready", {{"ledger", ledger->id()}, {"position", ledger->head()}, {"term", process->view().term}});
     });
-    loop.run();
+    ground->loop.run();
     if (process->failure()) return berth::fail(*process->failure());
     berth::log_info("stopped", {{"position", ledger->head()}});
     return {};
@@ -100,11 +91,9 @@ berth::Result<void> run_recover(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Decides who gets which slot, and keeps the ledger of it. Without a command: serves."};
+    CLI::App app{about.what};
     Options options;
-    app.add_option("--config", options.config, "TOML file; [allocator], [ledger] and [pool.*] are read");
-    app.add_option("--state", options.state, "state folder: bus.toml, keys/, ledger.sqlite")->required();
-    app.add_option("--log-level", options.log_level, "debug, info, warn or error");
+    berth::shell::add_flags(app, about, options.flags);
     auto* to_text = app.add_subcommand("export", "Print the ledger as JSON, one fact per line, while no allocator runs");
     to_text->add_option("--from", options.export_from, "first position");
     auto* from_text = app.add_subcommand("import", "Fill an empty ledger from an export");
