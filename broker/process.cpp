@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -17,6 +16,7 @@
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
 #include "events/codec.hpp"
+#include "os/files.hpp"
 
 namespace berth::broker {
 
@@ -117,7 +117,6 @@ Result<bus::Bound> Process::bind_one(zmq::socket_type type, const std::vector<bu
 
 Result<void> Process::write_addresses() const {
     const auto path = bus_file(state_dir_);
-    const auto beside = path + ".new";
     const auto& host = state_.policy.advertise_host;
     std::string text = "# Where this installation's broker listens; kept over restarts. Written by berth-broker.\n[bus]\n";
     std::apply(
@@ -125,15 +124,7 @@ Result<void> Process::write_addresses() const {
             ((text += fmt::format("{} = \"{}\"\n", field.name, advertised(addresses_.*field.member, host))), ...);
         },
         Addresses::fields());
-    {
-        std::ofstream file(beside, std::ios::trunc);
-        file << text << std::flush;
-        if (!file) return fail(ErrorKind::unavailable, "cannot write {}: {}", beside, std::strerror(errno));
-    }
-    if (std::rename(beside.c_str(), path.c_str()) != 0) {
-        return fail(ErrorKind::unavailable, "cannot write {}: {}", path, std::strerror(errno));
-    }
-    return {};
+    return os::write_file(path, text);
 }
 
 void Process::start() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bus/keys.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -13,13 +12,13 @@
 #include <optional>
 
 #include "base/rng.hpp"
+#include "os/files.hpp"
 
 namespace berth::bus {
 
 namespace {
 
 constexpr std::size_t z85_size = 40;
-constexpr std::size_t file_max = 4096;
 constexpr std::size_t peers_max = 65'536;
 
 std::string why() { return std::strerror(errno); }
@@ -52,48 +51,6 @@ bool is_z85_key(const std::string& text) {
     return bytes != std::array<std::uint8_t, 32>{};
 }
 
-struct Opened {
-    int fd = -1;
-    ~Opened() {
-        if (fd >= 0) ::close(fd);
-    }
-};
-
-Result<std::string> read_file(const std::string& path) {
-    const Opened file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0) {
-        return fail(errno == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable, "cannot read {}: {}", path, why());
-    }
-    std::string text(file_max, '\0');
-    const auto size = ::read(file.fd, text.data(), text.size());
-    if (size < 0) return fail(ErrorKind::unavailable, "cannot read {}: {}", path, why());
-    text.resize(static_cast<std::size_t>(size));
-    return text;
-}
-
-// Whole or not at all, also after a crash: written beside, synced, then renamed.
-Result<void> write_file(const std::string& path, const std::string& text) {
-    const auto folder = std::filesystem::path{path}.parent_path().string();
-    const auto beside = fmt::format("{}/.new-{}", folder, random_hex(8));
-    {
-        const Opened file{::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
-        if (file.fd < 0) return fail(ErrorKind::unavailable, "cannot make {}: {}", beside, why());
-        if (::write(file.fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(file.fd) != 0) {
-            const auto reason = why();
-            ::unlink(beside.c_str());
-            return fail(ErrorKind::unavailable, "cannot write {}: {}", beside, reason);
-        }
-    }
-    if (::rename(beside.c_str(), path.c_str()) != 0) {
-        const auto reason = why();
-        ::unlink(beside.c_str());
-        return fail(ErrorKind::unavailable, "cannot write {}: {}", path, reason);
-    }
-    const Opened parent{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (parent.fd >= 0) ::fsync(parent.fd);
-    return {};
-}
-
 Result<void> make_folder(const std::string& path) {
     std::error_code code;
     std::filesystem::create_directories(path, code);
@@ -123,7 +80,7 @@ struct PeerLine {
 };
 
 Result<PeerLine> read_peer(const std::string& path) {
-    const auto words = words_of(TRY(read_file(path)));
+    const auto words = words_of(TRY(os::read_file(path)));
     const auto role = words.size() == 2 ? enum_from<Role>(words[0]) : std::nullopt;
     if (!role || *role == Role::broker || !is_z85_key(words[1])) {
         return fail(ErrorKind::corrupt, "{} is not '<role> <public key>': remove it and enrol the peer again", path);
@@ -159,13 +116,13 @@ Result<KeyPair> mint_key(const std::string& dir, const std::string& name, Role r
             return fail(ErrorKind::internal, "this libzmq makes no CURVE keys: install one built with it");
         }
         pair = KeyPair{open_half.data(), secret_half.data()};
-        TRY(write_file(key_file(dir, name), fmt::format("{} {}\n", pair->public_key, pair->secret_key)));
+        TRY(os::write_file(key_file(dir, name), fmt::format("{} {}\n", pair->public_key, pair->secret_key)));
     }
     // The key file comes first: after a crash in between, minting again finds it and goes on here.
     if (role == Role::broker) {
-        TRY(write_file(broker_file(dir), pair->public_key + "\n"));
+        TRY(os::write_file(broker_file(dir), pair->public_key + "\n"));
     } else if (!read_peer(peer_file(dir, name))) {
-        TRY(write_file(peer_file(dir, name), fmt::format("{} {}\n", to_string(role), pair->public_key)));
+        TRY(os::write_file(peer_file(dir, name), fmt::format("{} {}\n", to_string(role), pair->public_key)));
     }
     return pair;
 }
@@ -177,7 +134,7 @@ Result<KeyPair> load_key(const std::string& dir, const std::string& name) {
     if (::stat(path.c_str(), &about) == 0 && (about.st_mode & 077) != 0) {
         return fail(ErrorKind::denied, "{} may be read by others: chmod 600 it, or revoke it and mint another", path);
     }
-    const auto words = words_of(TRY(read_file(path)));
+    const auto words = words_of(TRY(os::read_file(path)));
     if (words.size() != 2 || !is_z85_key(words[0]) || !is_z85_key(words[1])) {
         return fail(ErrorKind::corrupt, "{} is not '<public key> <secret key>': revoke {} and mint its key again", path,
                     name);
@@ -191,7 +148,7 @@ Result<KeyPair> load_key(const std::string& dir, const std::string& name) {
 }
 
 Result<std::string> load_broker_key(const std::string& dir) {
-    const auto words = words_of(TRY(read_file(broker_file(dir))));
+    const auto words = words_of(TRY(os::read_file(broker_file(dir))));
     if (words.size() != 1 || !is_z85_key(words[0])) {
         return fail(ErrorKind::corrupt, "{} is not one public key", broker_file(dir));
     }

@@ -14,6 +14,7 @@
 #include "base/check.hpp"
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
+#include "os/files.hpp"
 
 namespace berth::gateway {
 
@@ -124,15 +125,7 @@ Result<void> Process::write_url() {
     const auto& policy = picture_.policy;
     url_ = policy.public_url.empty() ? fmt::format("http://{}:{}", host_for_url(policy.listen_address), server_->port()) : policy.public_url;
     const auto path = state_ + "/gateway.url";
-    {
-        std::ofstream file(path + ".new", std::ios::trunc);
-        file << url_ << "\n" << std::flush;
-        if (!file) return fail(ErrorKind::unavailable, "cannot write {}: {}", path, std::strerror(errno));
-    }
-    if (std::rename((path + ".new").c_str(), path.c_str()) != 0) {
-        return fail(ErrorKind::unavailable, "cannot write {}: {}", path, std::strerror(errno));
-    }
-    return {};
+    return os::write_file(path, url_ + "\n");
 }
 
 void Process::follow() {

@@ -1,82 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/tokens.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <cstring>
 
-#include "base/descriptor.hpp"
 #include "base/rng.hpp"
+#include "os/files.hpp"
+#include "os/lock.hpp"
 
 namespace berth::gateway {
 
 namespace {
 
 constexpr std::size_t file_bytes_max = 8 * 1024 * 1024;
+constexpr Duration lock_patience{10'000};
 constexpr std::size_t token_bytes = 32;
 constexpr std::size_t token_length_min = 32;   // of a token that was put into <state>/token by hand
 
 std::string table_file(const std::string& state) { return state + "/tokens.json"; }
 std::string plain_file(const std::string& state) { return state + "/token"; }
 
-Result<std::optional<std::string>> read_file(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.number() < 0) {
-        if (errno == ENOENT) return std::optional<std::string>{};
-        return fail(ErrorKind::unavailable, "cannot read {}: {}", path, std::strerror(errno));
-    }
-    std::string text;
-    std::array<char, 16 * 1024> part;
-    for (;;) {
-        const auto got = ::read(file.number(), part.data(), part.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return fail(ErrorKind::unavailable, "cannot read {}: {}", path, std::strerror(errno));
-        if (got == 0) return std::optional{std::move(text)};
-        text.append(part.data(), static_cast<std::size_t>(got));
-        if (text.size() > file_bytes_max) return fail(ErrorKind::limit, "{} is over {} bytes", path, file_bytes_max);
-    }
-}
-
-// Whole or not at all, and 0600 from its first byte.
-Result<void> replace_file(const std::string& path, std::string_view text) {
-    const auto beside = path + ".new";
-    ::unlink(beside.c_str());
-    {
-        const Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-        if (file.number() < 0) return fail(ErrorKind::unavailable, "cannot write {}: {}", beside, std::strerror(errno));
-        while (!text.empty()) {
-            const auto wrote = ::write(file.number(), text.data(), text.size());
-            if (wrote < 0 && errno == EINTR) continue;
-            if (wrote < 0) return fail(ErrorKind::unavailable, "cannot write {}: {}", beside, std::strerror(errno));
-            text.remove_prefix(static_cast<std::size_t>(wrote));
-        }
-        if (::fsync(file.number()) != 0) return fail(ErrorKind::unavailable, "cannot sync {}: {}", beside, std::strerror(errno));
-    }
-    if (::rename(beside.c_str(), path.c_str()) != 0) {
-        return fail(ErrorKind::unavailable, "cannot replace {}: {}", path, std::strerror(errno));
-    }
-    return {};
+/// Nothing when there is no such file.
+Result<std::optional<std::string>> read_if_there(const std::string& path) {
+    auto text = os::read_file(path, file_bytes_max);
+    if (text) return std::optional{std::move(*text)};
+    return text.error().kind == ErrorKind::not_found ? Result<std::optional<std::string>>{std::nullopt} : fail(text.error());
 }
 
 template <class Change>
 auto with_table(const std::string& state, Change&& change) -> decltype(change(std::declval<TokenTable&>())) {
-    const auto lock_path = table_file(state) + ".lock";
-    const Descriptor lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (lock.number() < 0 || ::flock(lock.number(), LOCK_EX) != 0) {
-        return fail(ErrorKind::unavailable, "cannot lock {}: {}", lock_path, std::strerror(errno));
-    }
+    const auto lock = TRY(os::Lock::take(table_file(state) + ".lock", lock_patience));
     auto table = TRY(load_tokens(state));
     const auto before = table.to_json();
     auto outcome = change(table);
     if (!outcome) return outcome;
     const auto after = table.to_json();
-    if (after != before) TRY(replace_file(table_file(state), after));
+    if (after != before) TRY(os::write_file(table_file(state), after));
     return outcome;
 }
 
@@ -88,7 +47,7 @@ std::string trimmed(std::string text) {
 }  // namespace
 
 Result<TokenTable> load_tokens(const std::string& state) {
-    const auto text = TRY(read_file(table_file(state)));
+    const auto text = TRY(read_if_there(table_file(state)));
     if (!text) return TokenTable{};
     auto table = TokenTable::parse(*text);
     if (!table) {
@@ -121,7 +80,7 @@ Result<void> revoke_token(const std::string& state, std::string_view id) {
 }
 
 Result<void> keep_operator_token(const std::string& state, Instant now) {
-    auto plain = TRY(read_file(plain_file(state)));
+    auto plain = TRY(read_if_there(plain_file(state)));
     if (plain) *plain = trimmed(std::move(*plain));
     if (plain && plain->size() < token_length_min) {
         return fail(ErrorKind::invalid, "{} holds no token of {} characters or more: remove it to have one minted",
@@ -129,7 +88,7 @@ Result<void> keep_operator_token(const std::string& state, Instant now) {
     }
     if (!plain) {
         plain = "berth_" + random_hex(token_bytes);
-        TRY(replace_file(plain_file(state), *plain + "\n"));
+        TRY(os::write_file(plain_file(state), *plain + "\n"));
     }
     return with_table(state, [&](TokenTable& table) -> Result<void> {
         if (table.find(*plain, now)) return {};

@@ -9,6 +9,7 @@
 
 #include "base/ready_file.hpp"
 #include "base/result.hpp"
+#include "os/lock.hpp"
 
 namespace berth::proxy {
 
@@ -24,10 +25,10 @@ public:
     Result<void> serves_at(std::uint16_t port) const;
 
 private:
-    Place(std::string dir, int lock) : dir_(std::move(dir)), lock_(lock), ready_(dir_, "proxy") {}
+    Place(std::string dir, os::Lock lock) : dir_(std::move(dir)), lock_(std::move(lock)), ready_(dir_, "proxy") {}
 
     std::string dir_;
-    int lock_;
+    os::Lock lock_;
     ReadyFile ready_;
 };
 

@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scaler/providers/local/instance_file.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
+
+#include "os/files.hpp"
 
 namespace berth::scaler {
 
 namespace {
 
-constexpr std::size_t bytes_max = 64 * 1024;
-
 using Json = nlohmann::json;
-
-ErrorKind kind_of(int code) {
-    switch (code) {
-        case ENOENT: return ErrorKind::not_found;
-        case EACCES:
-        case EPERM:
-        case EROFS: return ErrorKind::denied;
-        case ENOSPC:
-        case EDQUOT: return ErrorKind::no_capacity;
-        default: return ErrorKind::unavailable;
-    }
-}
 
 LocalInstance from(const Json& json) {
     LocalInstance instance;
@@ -47,38 +30,8 @@ LocalInstance from(const Json& json) {
 
 }  // namespace
 
-Result<std::string> read_whole(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (file < 0) return fail(kind_of(errno), "cannot read {}: {}", path, std::strerror(errno));
-    std::string text(bytes_max, '\0');
-    std::size_t size = 0;
-    while (size < text.size()) {
-        const auto got = ::read(file, text.data() + size, text.size() - size);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        size += static_cast<std::size_t>(got);
-    }
-    ::close(file);
-    text.resize(size);
-    return text;
-}
-
-Result<void> write_whole(const std::string& path, std::string_view text) {
-    const auto beside = path + ".new";
-    const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) return fail(kind_of(errno), "cannot write {}: {}", beside, std::strerror(errno));
-    const bool whole = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
-    const int code = errno;
-    ::close(file);
-    if (!whole) return fail(kind_of(code), "cannot write {}: {}", beside, std::strerror(code));
-    if (std::rename(beside.c_str(), path.c_str()) != 0) {
-        return fail(kind_of(errno), "cannot write {}: {}", path, std::strerror(errno));
-    }
-    return {};
-}
-
 Result<LocalInstance> read_instance(const std::string& path) {
-    const auto text = TRY(read_whole(path));
+    const auto text = TRY(os::read_file(path));
     try {
         return from(Json::parse(text));
     } catch (const std::exception& error) {  // of the JSON library, an enum or a date
@@ -98,7 +51,7 @@ Result<void> write_instance(const std::string& path, const LocalInstance& instan
               {"protected", instance.protected_from_scale_in},
               {"launched_at", to_rfc3339(instance.launched_at)}};
     if (instance.ended_at) json["ended_at"] = to_rfc3339(*instance.ended_at);
-    return write_whole(path, json.dump(2) + "\n");
+    return os::write_file(path, json.dump(2) + "\n");
 }
 
 Instance to_instance(const LocalInstance& instance) {

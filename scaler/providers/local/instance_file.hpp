@@ -32,9 +32,6 @@ struct LocalInstance {
 /// `not_found` when there is none, `corrupt` when it cannot be read.
 Result<LocalInstance> read_instance(const std::string& path);
 Result<void> write_instance(const std::string& path, const LocalInstance& instance);
-/// Whole, synced, under its name at once; mode 0600.
-Result<void> write_whole(const std::string& path, std::string_view text);
-Result<std::string> read_whole(const std::string& path);
 
 Instance to_instance(const LocalInstance& instance);
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scaler/providers/local/local.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,13 +10,15 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
-#include <thread>
 
 #include "base/diagnostics.hpp"
 #include "base/hash.hpp"
 #include "base/rng.hpp"
 #include "bus/keys.hpp"
-#include "scaler/providers/local/programs.hpp"
+#include "os/files.hpp"
+#include "os/mounts.hpp"
+#include "os/ports.hpp"
+#include "os/program.hpp"
 
 namespace berth::scaler {
 
@@ -27,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Duration lock_patience{5'000};
-constexpr Duration lock_pause{50};
 constexpr std::size_t label_bytes_max = 64;
 constexpr std::uint32_t address_tries_max = 10'000;
 
@@ -54,11 +53,6 @@ Result<void> make_folder(const std::string& path) {
     return fail(kind, "cannot make the folder {}: {}", path, std::strerror(errno));
 }
 
-std::string own_folder() {
-    std::error_code error;
-    return fs::read_symlink("/proc/self/exe", error).parent_path().string();
-}
-
 // Names become paths: nothing else may.
 bool is_host_name(const std::string& name) {
     return name.starts_with("h-") && host_of(LaunchId{name.substr(2)}) == Result<std::string>{name};
@@ -76,29 +70,33 @@ Result<std::string> host_of(const LaunchId& launch) {
     return host;
 }
 
-// ---- open, list
-
-LocalProvider::LocalProvider(const Clock& clock, LocalPolicy policy, LocalSetup setup, int lock)
-    : clock_(clock), policy_(std::move(policy)), setup_(std::move(setup)), lock_(lock) {
-    if (policy_.agent_program.empty()) policy_.agent_program = own_folder() + "/berth-hostagent";
+std::optional<os::RunningProcess> find_program(const std::string& pid_file, const std::string& folder) {
+    const auto mark = os::read_mark(pid_file);
+    auto program = mark ? os::RunningProcess::find(mark->pid) : std::nullopt;
+    if (!program) return std::nullopt;
+    // In this order: what is looked at now is what the hold is on, or that one has ended.
+    const auto arguments = os::arguments_of(program->pid());
+    const auto names_it = [&](const std::string& word) { return word == folder || word.starts_with(folder + "/"); };
+    if (std::none_of(arguments.begin(), arguments.end(), names_it) || program->ended_within(Duration{0})) return std::nullopt;
+    return program;
 }
 
-LocalProvider::~LocalProvider() { ::close(lock_); }
+// ---- open, list
+
+LocalProvider::LocalProvider(const Clock& clock, LocalPolicy policy, LocalSetup setup, os::Lock lock)
+    : clock_(clock), policy_(std::move(policy)), setup_(std::move(setup)), lock_(std::move(lock)) {
+    if (policy_.agent_program.empty()) policy_.agent_program = os::program_folder() + "/berth-hostagent";
+}
 
 Result<std::unique_ptr<LocalProvider>> LocalProvider::open(const Clock& clock, LocalPolicy policy, LocalSetup setup) {
     for (const auto* below : {"/hosts", "/ended_hosts", "/homes", "/log", "/run"}) TRY(make_folder(setup.state + below));
     const auto path = setup.state + "/run/provider.local.lock";
-    const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (lock < 0) return fail(ErrorKind::unavailable, "cannot open {}: {}", path, std::strerror(errno));
-    const auto give_up = clock.now() + lock_patience;
-    while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        if (clock.now() >= give_up) {
-            ::close(lock);
-            return fail(ErrorKind::conflict, "another scaler looks after the hosts of {}: it holds {}", setup.state, path);
-        }
-        std::this_thread::sleep_for(lock_pause);
+    auto lock = os::Lock::take(path, lock_patience);
+    if (!lock && lock.error().kind == ErrorKind::conflict) {
+        return fail(ErrorKind::conflict, "another scaler looks after the hosts of {}: it holds {}", setup.state, path);
     }
-    return std::unique_ptr<LocalProvider>{new LocalProvider(clock, std::move(policy), std::move(setup), lock)};
+    if (!lock) return fail(lock.error());
+    return std::unique_ptr<LocalProvider>{new LocalProvider(clock, std::move(policy), std::move(setup), std::move(*lock))};
 }
 
 LocalProvider::Known LocalProvider::read_all() const {
@@ -200,7 +198,7 @@ Result<LocalInstance> LocalProvider::with_addresses(LocalInstance instance) cons
     const auto first = rng.below(policy_.proxy_port_count);
     for (std::uint32_t i = 0; i < policy_.proxy_port_count; ++i) {
         const auto port = policy_.proxy_port_first + static_cast<std::uint32_t>((first + i) % policy_.proxy_port_count);
-        if (ports.contains(port) || !is_free_port(port)) continue;
+        if (ports.contains(port) || !os::check_port_is_free(port)) continue;
         instance.proxy_port = port;
         return instance;
     }
@@ -228,7 +226,7 @@ void LocalProvider::tend() {
 }
 
 void LocalProvider::bury(Care& care) {
-    if (care.child == 0 || !has_ended(care.child)) return;
+    if (care.child == 0 || !os::has_ended(care.child)) return;
     care.child = 0;
     const auto lived = clock_.now() - care.started_at;
     care.deaths = lived >= policy_.revive_pause_max ? 1 : care.deaths + 1;
@@ -248,12 +246,12 @@ Result<void> LocalProvider::start_agent(const LocalInstance& instance, Care& car
     care.not_before = care.started_at + std::min(policy_.revive_pause_max, policy_.revive_pause * (1L << doublings));
     TRY(bus::mint_key(keys(), instance.host, Role::host));
     const auto life = folder(instance.host) + "/incarnation";
-    if (!fs::exists(life)) TRY(write_whole(life, instance.incarnation.value));
+    if (!fs::exists(life)) TRY(os::write_file(life, instance.incarnation.value));
     std::error_code ignored;
     if (const auto size = fs::file_size(log(instance.host), ignored); !ignored && size > policy_.log_bytes_max) {
         fs::rename(log(instance.host), log(instance.host) + ".1", ignored);
     }
-    care.child = TRY(start_program(agent_arguments(instance), log(instance.host)));
+    care.child = TRY(os::start_program({.arguments = agent_arguments(instance), .output = log(instance.host)})).pid;
     log_info("local.agent_started", {{"host", instance.host}, {"pid", care.child}, {"deaths", care.deaths}, {"log", log(instance.host)}});
     return {};
 }
@@ -298,12 +296,12 @@ Result<void> LocalProvider::end(LocalInstance instance) {
     const auto place = folder(instance.host);
     for (const auto* pid_file : {"/agent.pid", "/proxy.pid"}) {
         if (const auto program = find_program(place + pid_file, place)) {
-            TRY(end_program(*program, policy_.agent_stop, policy_.killed_within));
+            TRY(program->end(policy_.agent_stop, policy_.killed_within));
         }
     }
     auto& care = cares_[instance.host];
     // An agent that was started a moment ago and has not written its number yet.
-    if (care.child != 0) TRY(end_child(care.child, policy_.agent_stop, policy_.killed_within));
+    if (care.child != 0) TRY(os::end_child(care.child, policy_.agent_stop, policy_.killed_within));
     care.child = 0;
     TRY(end_environments(instance));
     if (const auto revoked = bus::revoke_key(keys(), instance.host); !revoked && revoked.error().kind != ErrorKind::not_found) {
@@ -318,8 +316,8 @@ Result<void> LocalProvider::end(LocalInstance instance) {
 Result<void> LocalProvider::end_environments(const LocalInstance& instance) {
     auto arguments = agent_arguments(instance);
     arguments.push_back("--end-environments");
-    const auto child = TRY(start_program(arguments, log(instance.host)));
-    const auto status = TRY(wait_for(child, policy_.environments_stop));
+    const auto child = TRY(os::start_program({.arguments = arguments, .output = log(instance.host)}));
+    const auto status = TRY(os::wait_for(child.pid, policy_.environments_stop));
     if (status == 0) return {};
     return fail(ErrorKind::unavailable, "the environments of {} could not be ended (exit status {}); see {}", instance.host, status,
                 log(instance.host));
@@ -328,7 +326,7 @@ Result<void> LocalProvider::end_environments(const LocalInstance& instance) {
 // Last of all; homes are elsewhere and stay.
 Result<void> LocalProvider::forget(LocalInstance instance) {
     const auto place = folder(instance.host);
-    if (const auto mounts = mounts_below(place); !mounts.empty()) {
+    if (const auto mounts = TRY(os::mounts_below(place)); !mounts.empty()) {
         return fail(ErrorKind::conflict, "{} is still mounted: its folder stays until that is taken away", mounts.front());
     }
     std::error_code error;

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "os/lock.hpp"
+#include "os/process.hpp"
 #include "scaler/provider.hpp"
 #include "scaler/providers/local/instance_file.hpp"
 #include "scaler/providers/local/policy.hpp"
@@ -30,7 +32,6 @@ class LocalProvider final : public Provider {
 public:
     /// One per state folder: waits a moment for the one of an earlier scaler to let go, then refuses.
     static Result<std::unique_ptr<LocalProvider>> open(const Clock& clock, LocalPolicy policy, LocalSetup setup);
-    ~LocalProvider() override;
 
     Provided<ProviderSnapshot> list() override;
     Provided<Instance> launch(const LaunchId& launch, const PoolDefined& pool) override;
@@ -50,7 +51,7 @@ private:
         std::vector<LocalInstance> ended;
         std::vector<std::string> unreadable;
     };
-    LocalProvider(const Clock& clock, LocalPolicy policy, LocalSetup setup, int lock);
+    LocalProvider(const Clock& clock, LocalPolicy policy, LocalSetup setup, os::Lock lock);
 
     Known read_all() const;
     Result<LocalInstance> make(const std::string& host, const LaunchId& launch, const PoolDefined& pool);
@@ -73,9 +74,13 @@ private:
     const Clock& clock_;
     LocalPolicy policy_;
     LocalSetup setup_;
-    int lock_;
+    os::Lock lock_;
     std::map<std::string, Care> cares_;   // by host
 };
+
+/// The process whose number is in that file, if it runs and one of its arguments is that folder or
+/// something below it: a number that was written down may be another program's by now.
+std::optional<os::RunningProcess> find_program(const std::string& pid_file, const std::string& folder);
 
 /// "l-12" is host "h-12"; any other launch id "x" is "h-x". An error when that is no label.
 Result<std::string> host_of(const LaunchId& launch);

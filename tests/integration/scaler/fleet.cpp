@@ -10,7 +10,9 @@
 #include <fstream>
 #include <set>
 
-#include "scaler/providers/local/programs.hpp"
+#include "os/program.hpp"
+#include "scaler/providers/local/local.hpp"
+
 
 namespace berth::testing {
 
@@ -79,12 +81,12 @@ void Fleet::end_agents() const {
     for (const auto& host : names_in(cluster.state() + "/hosts")) {
         const auto folder = folder_of({host});
         if (const auto agent = scaler::find_program(folder + "/agent.pid", folder)) {
-            std::ignore = scaler::end_program(*agent, term_wait, kill_wait);
+            std::ignore = agent->end(term_wait, kill_wait);
         }
-        const auto ender = scaler::start_program({std::string{BERTH_BIN_DIR} + "/berth-hostagent", "--state", folder, "--host-id", host,
-                                                  "--config", cluster.config(), "--end-environments"},
-                                                 cluster.state() + "/log/" + host + ".log");
-        if (ender) std::ignore = scaler::wait_for(*ender, ending_wait);
+        const auto ender = os::start_program({.arguments = {std::string{BERTH_BIN_DIR} + "/berth-hostagent", "--state", folder, "--host-id",
+                                                            host, "--config", cluster.config(), "--end-environments"},
+                                              .output = cluster.state() + "/log/" + host + ".log"});
+        if (ender) std::ignore = os::wait_for(ender->pid, ending_wait);
     }
 }
 
