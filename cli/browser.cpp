@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/browser.hpp"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -12,8 +8,8 @@
 
 #include "cli/command.hpp"
 #include "cli/text.hpp"
-#include "cli/up/engine.hpp"
-#include "cli/up/state.hpp"
+#include "os/files.hpp"
+#include "os/program.hpp"
 
 namespace berth::cli {
 
@@ -35,7 +31,7 @@ std::string escaped(std::string_view text) {
 Result<Exit> open_in_browser(const std::string& link) {
     const char* chosen = std::getenv("BROWSER");
     const std::string wanted = chosen != nullptr && *chosen != '\0' ? chosen : "xdg-open";
-    const auto program = wanted.find('/') == std::string::npos ? program_on_path(wanted) : wanted;
+    const auto program = wanted.find('/') == std::string::npos ? os::program_on_path(wanted) : wanted;
     if (program.empty()) {
         remark("no browser to open here (set BROWSER); this link works once, within 60 s:");
         print(link + "\n");
@@ -46,22 +42,11 @@ Result<Exit> open_in_browser(const std::string& link) {
     const auto page = fmt::format("{}/berth-open-{}.html",
                                   runtime != nullptr && *runtime != '\0' ? runtime : "/tmp", ::getuid());
     ::unlink(page.c_str());
-    TRY(write_file(page,
+    TRY(os::write_file(page,
                    fmt::format("<!doctype html><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\">"
                                "<meta http-equiv=\"refresh\" content=\"0;url={}\"><title>berth</title>\n", escaped(link)),
                    0600));
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        ::signal(SIGINT, SIG_DFL);
-        ::setsid();
-        const int nothing = ::open("/dev/null", O_RDWR);
-        ::dup2(nothing, STDOUT_FILENO);
-        ::dup2(nothing, STDERR_FILENO);
-        const auto target = "file://" + page;
-        ::execl(program.c_str(), program.c_str(), target.c_str(), nullptr);
-        ::_exit(127);
-    }
-    if (pid < 0) return fail(ErrorKind::internal, "cannot start {}", program);
+    TRY(os::start_program({.arguments = {program, "file://" + page}}));
     remark("opening in the browser (the link works once, within 60 s)");
     return Exit::ok;
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // berth doctor: looks at each part of this machine's berth and says what to do about what is wrong.
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -18,7 +15,8 @@
 #include "cli/up/hosts.hpp"
 #include "cli/up/policy.hpp"
 #include "cli/up/processes.hpp"
-#include "cli/up/state.hpp"
+#include "os/files.hpp"
+#include "os/lock.hpp"
 
 namespace berth::cli {
 
@@ -68,7 +66,7 @@ private:
         } else {
             note("state", Verdict::good, state_);
         }
-        const auto free = free_bytes(state_);
+        const auto free = os::free_bytes(state_);
         note("disk", free < disk_free_low ? Verdict::warning : Verdict::good, fmt::format("{} MiB free", free >> 20),
              free < disk_free_low ? "make room: the ledger and the homes need it" : "");
         return true;
@@ -82,7 +80,7 @@ private:
             return;
         }
         note("config", Verdict::good, path);
-        if (const auto text = read_file(path)) config_text_ = *text;
+        if (const auto text = os::read_file(path, policy_.config_bytes_max)) config_text_ = *text;
     }
 
     void look_at_token() {
@@ -98,11 +96,9 @@ private:
     }
 
     void look_at_processes() {
-        const int fd = ::open((state_ + "/up.lock").c_str(), O_RDWR | O_CLOEXEC);
-        const bool held = fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) != 0;
-        if (fd >= 0) ::close(fd);
-        auto holder = read_small_file(state_ + "/up.lock");
-        while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+        const auto lock = state_ + "/up.lock";
+        const bool held = os::is_locked(lock);
+        const auto holder = os::lock_holder(lock);
         if (!held) {
             note("up", Verdict::bad, "nothing runs on this state", "berth up --state " + shell_quoted(state_));
             return;

@@ -4,9 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
-#include "cli/text.hpp"
 
 namespace berth::cli {
 
@@ -30,17 +27,6 @@ EngineAnswer ask_engine(const docker::Client& engine, Duration within) {
     const auto version = engine.ping(within);
     if (!version) return {socket, "", problem_of(version.error(), within)};
     return {socket, docker::to_text(*version), ""};
-}
-
-std::string program_on_path(const std::string& name) {
-    const char* path = std::getenv("PATH");
-    auto folders = split(path == nullptr ? "" : path, ':');
-    for (const char* usual : {"/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"}) folders.emplace_back(usual);
-    for (const auto& folder : folders) {
-        const auto candidate = folder + "/" + name;
-        if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-    }
-    return {};
 }
 
 }  // namespace berth::cli

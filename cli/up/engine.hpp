@@ -11,7 +11,5 @@ namespace berth::cli {
 
 /// Who answers there within that time, and in which version; a socket that is not there is a plain "absent".
 EngineAnswer ask_engine(const docker::Client& engine, Duration within);
-/// Where that program is on $PATH or in the usual sbin folders; empty when nowhere.
-std::string program_on_path(const std::string& name);
 
 }  // namespace berth::cli

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/up/hosts.hpp"
 
-#include <sys/mount.h>
-
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "cli/up/processes.hpp"
+#include "os/mounts.hpp"
 
 namespace berth::cli {
 
@@ -40,13 +36,9 @@ std::vector<LocalHost> local_hosts(const std::string& state) {
 }
 
 std::vector<std::string> unmount_below(const std::string& folder) {
-    std::ostringstream text;
-    text << std::ifstream("/proc/self/mountinfo").rdbuf();
     std::vector<std::string> left;
-    for (const auto& point : mounts_below(folder, text.str())) {
-        if (::umount2(point.c_str(), UMOUNT_NOFOLLOW) != 0 && ::umount2(point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
-            left.push_back(point);
-        }
+    for (const auto& point : os::mounts_below(folder).value_or(std::vector<std::string>{})) {
+        if (!os::unmount(point)) left.push_back(point);
     }
     return left;
 }

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/up/operator_token.hpp"
 
-#include <unistd.h>
-
-#include "base/rng.hpp"
-#include "cli/up/state.hpp"
 #include "gateway/tokens.hpp"
 
 namespace berth::cli {

@@ -26,6 +26,7 @@ struct UpPolicy {
     Duration tick{20};                     // how often .ready files and pids are looked at
     Duration log_check{5'000};
     std::uint64_t log_bytes_max = 10ULL * 1024 * 1024;  // then <name>.log becomes <name>.log.1
+    std::size_t config_bytes_max = 1 << 20;
     std::size_t log_lines_shown = 5;       // of a process that did not start
     std::size_t socket_path_max = 64;      // of <state>, so that dockerd's own sockets below it fit in 107
     std::uint64_t disk_free_least = 4ULL << 20;   // bytes; below it `up` does not start …

@@ -15,7 +15,9 @@
 #include "base/check.hpp"
 #include "base/exit.hpp"
 #include "cli/text.hpp"
-#include "cli/up/state.hpp"
+#include "cli/up/processes.hpp"
+#include "os/files.hpp"
+#include "os/program.hpp"
 
 namespace berth::cli {
 
@@ -44,11 +46,6 @@ std::uint64_t size_of(const std::string& path) {
 bool exists(const std::string& path) {
     std::error_code error;
     return std::filesystem::exists(path, error);
-}
-
-void remove_file(const std::string& path) {
-    std::error_code error;
-    std::filesystem::remove(path, error);
 }
 
 }  // namespace
@@ -89,13 +86,6 @@ Supervisor::Child* Supervisor::find(const std::string& name) {
     return at == children_.end() ? nullptr : &*at;
 }
 
-pid_t Supervisor::pid_of(const std::string& name) const {
-    for (const auto& child : children_) {
-        if (child.service.name == name) return child.pid;
-    }
-    return 0;
-}
-
 bool Supervisor::is_ready(const std::string& name) const {
     for (const auto& child : children_) {
         if (child.service.name == name) return child.pid != 0 && child.ready;
@@ -104,14 +94,15 @@ bool Supervisor::is_ready(const std::string& name) const {
 }
 
 Result<void> Supervisor::launch(Child& child) {
-    remove_file(child.service.ready);
+    TRY(os::remove_file(child.service.ready));
     rotate_log(child.service.log, policy_.log_bytes_max);
     child.ready = false;
     child.started_at = clock_.now();
     child.log_from = size_of(child.service.log);
-    child.pid = TRY(spawn({child.service.arguments, environment_, child.service.log, WhenParentDies::ends}));
+    child.pid = TRY(os::start_program({.arguments = child.service.arguments, .environment = environment_, .output = child.service.log,
+                                       .leads = os::Leads::group, .when_parent_dies = SIGTERM})).pid;
     // For the next `up`, should this one be killed and the process hang on.
-    return write_file(child.service.pid_file, fmt::format("{}\n", child.pid), 0600);
+    return os::write_file(child.service.pid_file, fmt::format("{}\n", child.pid));
 }
 
 Result<void> Supervisor::start(const Service& service) {
@@ -230,8 +221,7 @@ void Supervisor::end(const std::string& name, Instant deadline) {
     if (child->pid == 0) return;
     const auto pid = child->pid;
     end_pids({pid}, deadline);
-    remove_file(child->service.ready);
-    remove_file(child->service.pid_file);
+    for (const auto& file : {child->service.ready, child->service.pid_file}) (void)os::remove_file(file);   // the next `up` looks twice
 }
 
 void Supervisor::end_all(Instant deadline) {
@@ -247,7 +237,7 @@ void Supervisor::end_pids(const std::vector<pid_t>& pids, Instant deadline) {
     if (wait_until(all_gone, deadline, OnStop::go_on)) return;
     for (const auto pid : pids) {
         if (!is_alive(pid)) continue;
-        say_.warn("stop", fmt::format("{} (pid {}) did not end in time: killed", program_of(pid), pid));
+        say_.warn("stop", fmt::format("{} (pid {}) did not end in time: killed", os::program_of(pid), pid));
         ::kill(::getpgid(pid) == pid ? -pid : pid, SIGKILL);
     }
     const auto killed_by = clock_.now() + policy_.killed_within;

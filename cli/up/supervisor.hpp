@@ -15,7 +15,6 @@
 #include "base/clock.hpp"
 #include "cli/up/plan.hpp"
 #include "cli/up/policy.hpp"
-#include "cli/up/processes.hpp"
 #include "cli/up/restarts.hpp"
 #include "cli/up/say.hpp"
 
@@ -58,7 +57,6 @@ public:
     void end(const std::string& name, Instant deadline);
     void end_all(Instant deadline);
     bool is_ready(const std::string& name) const;
-    pid_t pid_of(const std::string& name) const;
 
     /// Ends processes that are not its own children, in the same way.
     void end_pids(const std::vector<pid_t>& pids, Instant deadline);

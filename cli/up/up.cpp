@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/up/up.hpp"
 
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,27 +20,23 @@
 #include "cli/up/engine.hpp"
 #include "cli/up/hosts.hpp"
 #include "cli/up/operator_token.hpp"
+#include "cli/up/processes.hpp"
 #include "cli/up/state.hpp"
 #include "cli/up/supervisor.hpp"
-
-extern "C" char** environ;
+#include "os/files.hpp"
+#include "os/program.hpp"
 
 namespace berth::cli {
 
 namespace {
 
-std::string own_folder() { return std::filesystem::read_symlink("/proc/self/exe").parent_path().string(); }
-
 // What the children inherit: all but the settings that a flag overrides.
 std::vector<std::string> environment_without(const std::vector<Setting>& settings) {
-    std::vector<std::string> kept;
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-        const std::string line = *entry;
-        const bool overridden = std::any_of(settings.begin(), settings.end(), [&](const Setting& setting) {
-            return line.starts_with(environment_name(setting) + "=");
-        });
-        if (!overridden) kept.push_back(line);
-    }
+    auto kept = os::own_environment();
+    std::erase_if(kept, [&](const std::string& line) {
+        return std::any_of(settings.begin(), settings.end(),
+                           [&](const Setting& setting) { return line.starts_with(environment_name(setting) + "="); });
+    });
     return kept;
 }
 
@@ -77,7 +74,7 @@ private:
     RealClock clock_;
     Signals signals_;
     Say say_;
-    std::unique_ptr<StateLock> lock_;
+    std::optional<os::Lock> lock_;
     std::string user_toml_;
     std::vector<Setting> settings_;       // what flags and the engine found say, over the user's file
     std::string config_text_;
@@ -110,9 +107,9 @@ Result<void> Up::make_ready() {
     }
     TRY(make_folders(flags_.state));
     TRY(look_at_disk());
-    lock_ = TRY(StateLock::take(flags_.state));
+    lock_ = TRY(lock_state(flags_.state));
     settings_ = TRY(settings_of(flags_));
-    if (!flags_.config.empty()) user_toml_ = TRY(read_file(flags_.config));
+    if (!flags_.config.empty()) user_toml_ = TRY(os::read_file(flags_.config, policy_.config_bytes_max));
     config_text_ = TRY(effective_config(user_toml_, flags_.config, settings_));
     TRY(check_port_is_free(static_cast<std::uint32_t>(number_in(config_text_, "gateway", "port", 9092))));
     supervisor_.emplace(clock_, policy_, signals_, say_, environment_without(settings_));
@@ -125,7 +122,7 @@ Result<void> Up::make_ready() {
 }
 
 Result<void> Up::look_at_disk() {
-    const auto free = free_bytes(flags_.state);
+    const auto free = os::free_bytes(flags_.state);
     if (free < policy_.disk_free_least) {
         return fail(ErrorKind::limit, "only {} KiB are free on the disk of {}; the ledger and the homes need room. Make some, or "
                                       "choose another folder with --state DIR", free >> 10, flags_.state);
@@ -136,7 +133,7 @@ Result<void> Up::look_at_disk() {
 
 Result<void> Up::end_leftovers() {
     std::vector<pid_t> left;
-    for (const auto& service : services_of(flags_, own_folder())) {
+    for (const auto& service : services_of(flags_, os::program_folder())) {
         if (const auto pid = running_pid(path("run/" + service.name + ".pid"), "berth-" + service.name)) left.push_back(*pid);
     }
     if (left.empty()) return {};
@@ -164,7 +161,7 @@ Result<void> Up::find_engine() {
     };
     EngineFacts facts;
     facts.private_socket = path("docker/docker.sock");
-    facts.dockerd = program_on_path("dockerd");
+    facts.dockerd = os::program_on_path("dockerd");
     facts.is_root = ::geteuid() == 0;
     const auto own = running_pid(path("docker/docker.pid"), "dockerd");
     for (const auto pid : running_here("dockerd")) {
@@ -196,22 +193,21 @@ Result<void> Up::start_private_engine() {
     std::filesystem::remove(engine_.socket, error);
     const auto begun = clock_.now();
     // It is no child that dies with `up`: containers go on until the next `up` finds them.
-    SpawnOrder order{dockerd_arguments(program_on_path("dockerd"), folder), environment_without({}), path("log/dockerd.log"),
-                     WhenParentDies::lives_on};
-    const auto pid = TRY(spawn(order));
+    const os::ProgramOrder order{.arguments = dockerd_arguments(os::program_on_path("dockerd"), folder), .output = path("log/dockerd.log")};
+    const auto mark = TRY(os::start_program(order));
     const auto docker = engine_at(engine_.socket, 1);
     const auto answers = [&] { return !ask_engine(docker, policy_.engine_answers_within).api.empty(); };
-    const bool good = supervisor_->wait_until([&] { return !is_alive(pid) || answers(); },
+    const bool good = supervisor_->wait_until([&] { return !os::runs(mark) || answers(); },
                                               begun + policy_.engine_ready_within, OnStop::give_up);
-    if (good && is_alive(pid)) {
+    if (good && os::runs(mark)) {
         say_.step("engine", fmt::format("private dockerd answers after {} (pid {}); data in {}/data",
-                                        elapsed(clock_.now() - begun), pid, folder));
+                                        elapsed(clock_.now() - begun), mark.pid, folder));
         return {};
     }
     std::string lines;
-    for (const auto& line : last_lines(order.log, policy_.log_lines_shown)) lines += "\n    " + line;
+    for (const auto& line : last_lines(order.output, policy_.log_lines_shown)) lines += "\n    " + line;
     return fail(ErrorKind::unavailable, "a private dockerd did not start; its last words in {}:{}\n  --engine process does without",
-                order.log, lines);
+                order.output, lines);
 }
 
 Result<void> Up::write_config() {
@@ -226,7 +222,7 @@ Result<void> Up::write_config() {
         if (!flags_.image_tar.empty()) settings_.push_back({"docker", "image_tar", flags_.image_tar, "--image-tar"});
     }
     config_text_ = TRY(effective_config(user_toml_, flags_.config, settings_));
-    TRY(write_file(path("berth.toml"), config_text_, 0600));
+    TRY(os::write_file(path("berth.toml"), config_text_, 0600));
     say_.step("config", fmt::format("{}, from {}", path("berth.toml"),
                                     flags_.config.empty() ? std::string{"the defaults"} : flags_.config));
     return {};
@@ -266,7 +262,7 @@ Result<void> Up::bring_image() {
 }
 
 Result<void> Up::start_services() {
-    for (const auto& service : services_of(flags_, own_folder())) {
+    for (const auto& service : services_of(flags_, os::program_folder())) {
         TRY(supervisor_->start(service));
         if (signals_.stops() > 0) return {};
     }
@@ -274,12 +270,12 @@ Result<void> Up::start_services() {
 }
 
 void Up::print_ready() {
-    auto url = read_small_file(path("gateway.url"));
+    auto url = os::read_file(path("gateway.url")).value_or("");
     while (!url.empty() && std::isspace(static_cast<unsigned char>(url.back()))) url.pop_back();
     const auto home_state = state_folder("", {{"HOME", std::getenv("HOME") ? std::getenv("HOME") : ""}}, "/");
-    auto berth = program_on_path("berth");
+    auto berth = os::program_on_path("berth");
     std::error_code error;
-    berth = !berth.empty() && std::filesystem::equivalent(berth, own_folder() + "/berth", error) ? "berth" : own_folder() + "/berth";
+    berth = !berth.empty() && std::filesystem::equivalent(berth, os::program_folder() + "/berth", error) ? "berth" : os::program_folder() + "/berth";
     if (!home_state || *home_state != flags_.state) berth += " --state " + shell_quoted(flags_.state);
     print(fmt::format(
         "\nberth is ready\n\n"
@@ -360,12 +356,13 @@ std::size_t Up::remove_containers(Instant deadline) {
 void Up::end_environments(const std::vector<LocalHost>& hosts, Instant deadline) {
     std::vector<pid_t> enders;
     for (const auto& host : hosts) {
-        const SpawnOrder order{ending_arguments(flags_.state, host.name, own_folder()), environment_without(settings_),
-                               path("log/" + host.name + ".log")};
-        if (const auto pid = spawn(order)) {
-            enders.push_back(*pid);
+        const auto mark = os::start_program({.arguments = ending_arguments(flags_.state, host.name, os::program_folder()),
+                                             .environment = environment_without(settings_),
+                                             .output = path("log/" + host.name + ".log"), .when_parent_dies = SIGTERM});
+        if (mark) {
+            enders.push_back(mark->pid);
         } else {
-            say_.warn("stop", pid.error().text);
+            say_.warn("stop", mark.error().text);
         }
     }
     const auto done = [&] { return std::none_of(enders.begin(), enders.end(), is_alive); };

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The edges of `berth up` to this machine: folders, lock, ports, logs, mounts, processes.
+// The edges of `berth up` to this machine: folders, lock, ports, logs, processes.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "cli/up/processes.hpp"
 #include "cli/up/say.hpp"
 #include "cli/up/state.hpp"
 #include "cli/up/supervisor.hpp"
+#include "os/process.hpp"
 
 namespace berth::cli {
 namespace {
@@ -58,14 +58,13 @@ TEST_F(Machine, ALinkIsNotFollowed) {
 }
 
 TEST_F(Machine, OneUpPerStateAtATime) {
-    auto first = StateLock::take(folder_);
-    ASSERT_TRUE(first);
-    const auto second = StateLock::take(folder_);
+    std::optional<os::Lock> first{std::move(*lock_state(folder_))};
+    const auto second = lock_state(folder_);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().kind, ErrorKind::conflict);
     EXPECT_NE(second.error().text.find(fmt::format("kill {}", ::getpid())), std::string::npos);
-    first->reset();
-    EXPECT_TRUE(StateLock::take(folder_));
+    first.reset();
+    EXPECT_TRUE(lock_state(folder_));
 }
 
 TEST_F(Machine, APortInUseSaysWhatToDo) {
@@ -83,17 +82,6 @@ TEST_F(Machine, APortInUseSaysWhatToDo) {
     EXPECT_NE(taken.error().text.find("--port"), std::string::npos);
     EXPECT_TRUE(check_port_is_free(ntohs(address.sin_port)));
     EXPECT_TRUE(check_port_is_free(0));
-}
-
-TEST_F(Machine, FilesAreReplacedWhole) {
-    const auto path = folder_ + "/f";
-    ASSERT_TRUE(write_file(path, "one", 0600));
-    ASSERT_TRUE(write_file(path, "two", 0600));
-    EXPECT_EQ(*read_file(path), "two");
-    EXPECT_EQ(mode_of(path), 0600u);
-    EXPECT_FALSE(std::filesystem::exists(path + ".new"));
-    EXPECT_FALSE(write_file(folder_ + "/none/f", "x", 0600));
-    EXPECT_FALSE(read_file(folder_ + "/none"));
 }
 
 TEST_F(Machine, LogsAreCutWhenTheyAreLong) {
@@ -114,44 +102,14 @@ TEST_F(Machine, LastLinesAreCleanAndFew) {
     EXPECT_TRUE(last_lines(folder_ + "/none", 2).empty());
 }
 
-TEST_F(Machine, MountsBelowDeepestFirst) {
-    const std::string info =
-        "22 1 0:20 / /s rw - tmpfs t rw\n"
-        "23 1 0:20 / /s/a rw - tmpfs t rw\n"
-        "24 1 0:20 / /s/a/long\\040name rw - tmpfs t rw\n"
-        "25 1 0:20 / /state rw - tmpfs t rw\n"
-        "nonsense\n";
-    EXPECT_EQ(mounts_below("/s", info), (std::vector<std::string>{"/s/a/long name", "/s/a"}));
-}
-
-TEST_F(Machine, AProgramIsStartedInItsOwnGroupAndLogged) {
-    const auto pid = spawn({{"/bin/sh", "-c", "echo $WORD; ps -o pgid= -p $$; echo oops >&2"}, {"WORD=hello", "PATH=/usr/bin:/bin"},
-                            folder_ + "/x.log"});
-    ASSERT_TRUE(pid) << pid.error().text;
-    int status = 0;
-    ::waitpid(*pid, &status, 0);
-    const auto text = read_small_file(folder_ + "/x.log");
-    EXPECT_EQ(text.rfind("hello\n", 0), 0u);
-    EXPECT_NE(text.find(fmt::format("{}\n", *pid)), std::string::npos);
-    EXPECT_NE(text.find("oops"), std::string::npos);
-    EXPECT_EQ(mode_of(folder_ + "/x.log"), 0600u);
-}
-
-TEST_F(Machine, AProgramThatIsNotThereIsAnErrorAtOnce) {
-    const auto pid = spawn({{"/no/such/program"}, {}, folder_ + "/x.log"});
-    ASSERT_FALSE(pid);
-    EXPECT_EQ(pid.error().kind, ErrorKind::not_found);
-    ::waitpid(-1, nullptr, WNOHANG);
-}
-
 TEST_F(Machine, APidThatAnotherProgramGotIsNotOurs) {
     std::ofstream(folder_ + "/x.pid") << ::getpid() << "\n";
     EXPECT_EQ(running_pid(folder_ + "/x.pid", "berth-broker"), std::nullopt);
-    EXPECT_EQ(running_pid(folder_ + "/x.pid", program_of(::getpid())), ::getpid());
+    EXPECT_EQ(running_pid(folder_ + "/x.pid", os::program_of(::getpid())), ::getpid());
     std::ofstream(folder_ + "/x.pid") << "garbage";
     EXPECT_EQ(running_pid(folder_ + "/x.pid", "x"), std::nullopt);
     std::ofstream(folder_ + "/x.pid") << "1\n";
-    EXPECT_EQ(running_pid(folder_ + "/x.pid", program_of(1)), std::nullopt);
+    EXPECT_EQ(running_pid(folder_ + "/x.pid", os::program_of(1)), std::nullopt);
     EXPECT_EQ(running_pid(folder_ + "/none.pid", "x"), std::nullopt);
 }
 
