@@ -278,7 +278,7 @@ int main(int count, char** words) {
                             .container = {"c-1"},
                             .port = upstream.port(),
                             .confirmed_at = clock.now()};
-    if (!kv || !(*kv)->put_route(route)) return 1;
+    if (!kv || !(*kv)->apply({route})) return 1;
     berth::testing::Child proxy({program, "--state", folder.path(), "--host-id", "h-1"}, folder / "proxy.log");
     if (!berth::testing::eventually([&] { return std::filesystem::exists(folder / "run/proxy.ready"); })) {
         std::fprintf(stderr, "%s", berth::testing::read_text(folder / "proxy.log").c_str());

@@ -230,8 +230,6 @@ Result<std::unique_ptr<LocalKv>> LocalKv::open(const std::string& dir) {
 
 Result<std::vector<SlotRecord>> LocalKv::slots() const { return inside_->all<SlotRecord>(slot_table); }
 
-Result<void> LocalKv::put_slot(const SlotRecord& record) { return apply({record}); }
-
 Result<void> LocalKv::apply(const std::vector<KvChange>& changes) {
     const auto outcome = inside_->change([&](const Transaction& txn) -> Result<void> {
         for (const auto& change : changes) {
@@ -246,32 +244,18 @@ Result<void> LocalKv::apply(const std::vector<KvChange>& changes) {
     return {};
 }
 
-Result<bool> LocalKv::sealed() const { return TRY(meta("sealed")).has_value(); }
+Result<bool> LocalKv::sealed() const { return TRY(inside_->get<std::string>(meta_table, "sealed")).has_value(); }
 
 Result<std::optional<RouteRecord>> LocalKv::route(const WorkspaceId& workspace) const {
     return inside_->get<RouteRecord>(route_table, workspace.value);
 }
 Result<std::vector<RouteRecord>> LocalKv::routes() const { return inside_->all<RouteRecord>(route_table); }
-Result<void> LocalKv::put_route(const RouteRecord& record) { return apply({record}); }
-Result<void> LocalKv::drop_route(const WorkspaceId& workspace) {
-    return inside_->change([&](const Transaction& txn) { return inside_->erase(txn, route_table, workspace.value); });
-}
 
 Result<Term> LocalKv::term() const {
     return TRY(inside_->get<Term>(meta_table, "term")).value_or(Term{});
 }
 Result<Position> LocalKv::position() const {
     return TRY(inside_->get<Position>(meta_table, "position")).value_or(Position{});
-}
-Result<void> LocalKv::put_term(Term term) { return apply({term}); }
-Result<std::optional<std::string>> LocalKv::meta(const std::string& name) const {
-    return inside_->get<std::string>(meta_table, name);
-}
-Result<void> LocalKv::put_meta(const std::string& name, const std::string& value) {
-    check(name != "term" && name != "secret", "term and secret have writers of their own");
-    return inside_->change([&](const Transaction& txn) {
-        return inside_->write(txn, meta_table, name, seal_value(value));
-    });
 }
 const std::string& LocalKv::secret() const { return inside_->secret; }
 

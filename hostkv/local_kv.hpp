@@ -32,18 +32,12 @@ public:
     Result<bool> sealed() const;
 
     Result<std::vector<SlotRecord>> slots() const;
-    Result<void> put_slot(const SlotRecord& record);           // refuses (fenced) to lower the epoch
 
     Result<std::optional<RouteRecord>> route(const WorkspaceId& workspace) const;
     Result<std::vector<RouteRecord>> routes() const;
-    Result<void> put_route(const RouteRecord& record);
-    Result<void> drop_route(const WorkspaceId& workspace);
 
     Result<Position> position() const;                         // the highest that was seen with any other change
     Result<Term> term() const;
-    Result<void> put_term(Term term);                          // refuses (fenced) to lower it
-    Result<std::optional<std::string>> meta(const std::string& name) const;
-    Result<void> put_meta(const std::string& name, const std::string& value);
     const std::string& secret() const;                         // never logged
 
     /// A link is its first holder's: true for that one, also when asked again; false for every other, and

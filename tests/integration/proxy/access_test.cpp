@@ -432,14 +432,14 @@ TEST_F(Access, WithoutAFreshRouteNobodyIsLetIn) {
     EXPECT_EQ(page().status, 503);
     EXPECT_EQ(open("w-1", link("w-1")).status, 503);
 
-    ASSERT_TRUE(kv().drop_route({"w-1"}));
+    ASSERT_TRUE(kv().apply({DropRoute{{"w-1"}}}));
     EXPECT_EQ(page().status, 404);
     SlotRecord slot{.slot = 0, .phase = SlotPhase::binding, .epoch = Epoch{7}, .workspace = {"w-1"}};
-    ASSERT_TRUE(kv().put_slot(slot));
+    ASSERT_TRUE(kv().apply({slot}));
     EXPECT_EQ(page().status, 503);
     EXPECT_EQ(page().field("retry-after"), "2");
     slot.phase = SlotPhase::stopped;
-    ASSERT_TRUE(kv().put_slot(slot));
+    ASSERT_TRUE(kv().apply({slot}));
     EXPECT_EQ(page().status, 410);
     expect_nothing_came_through();
 }

@@ -111,7 +111,7 @@ TEST_F(Life, AReleaseCutsWhatIsUnderWay) {
     start();
     give_routes();
     auto scene = everything_under_way();
-    ASSERT_TRUE(kv().drop_route({"w-1"}));
+    ASSERT_TRUE(kv().apply({DropRoute{{"w-1"}}}));
     expect_cut(std::move(scene));
 }
 
@@ -146,7 +146,7 @@ TEST_F(Life, AReleasedWebSocketIsToldWhy) {
     start();
     give_routes();
     auto socket = websocket();
-    ASSERT_TRUE(kv().drop_route({"w-1"}));
+    ASSERT_TRUE(kv().apply({DropRoute{{"w-1"}}}));
     EXPECT_EQ(socket.receive_exactly(4), std::string("\x88\x02\x03\xf0", 4));   // 1008: no longer allowed
     EXPECT_TRUE(socket.ends_within(cut_max));
 }

@@ -121,7 +121,7 @@ TEST_F(Tls, PagesDownloadsAndWebSocketsPass) {
     socket.send(frame);
     EXPECT_EQ(socket.receive_until(frame.substr(frame.size() - 8)).size(), frame.size());
 
-    ASSERT_TRUE(kv().drop_route({"w-1"}));
+    ASSERT_TRUE(kv().apply({DropRoute{{"w-1"}}}));
     EXPECT_EQ(socket.receive_until(""), "");   // cut
 }
 

@@ -143,7 +143,7 @@ RouteRecord ProxyTest::route_of(const std::string& workspace) const {
             .port = first ? one.port() : two.port(),
             .confirmed_at = now()};
 }
-void ProxyTest::put(const RouteRecord& route) { ASSERT_TRUE(kv().put_route(route)); }
+void ProxyTest::put(const RouteRecord& route) { ASSERT_TRUE(kv().apply({route})); }
 void ProxyTest::give_routes() {
     put(route_of("w-1"));
     put(route_of("w-2"));

@@ -29,7 +29,7 @@ int write_without_end(const char* dir) {
                                    .container = {"c-9"},
                                    .port = 9};
     for (int i = 0;; ++i) {
-        if (!(*memory)->put_route(route)) return 1;
+        if (!(*memory)->apply({route})) return 1;
         if (i == 3 && ::write(1, "w", 1) != 1) return 1;
     }
 }

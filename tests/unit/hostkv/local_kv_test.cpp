@@ -56,11 +56,10 @@ TEST_F(LocalKvTest, SlotsRoutesAndTermAreThereAfterOpeningAgain) {
     std::string secret;
     {
         const auto kv = open();
-        ASSERT_TRUE(kv->put_slot(slot_record(300, 9)));
-        ASSERT_TRUE(kv->put_slot(slot_record(2, 1)));
-        ASSERT_TRUE(kv->put_route(route));
-        ASSERT_TRUE(kv->put_term(Term{44}));
-        ASSERT_TRUE(kv->put_meta("incarnation", "i-1"));
+        ASSERT_TRUE(kv->apply({slot_record(300, 9)}));
+        ASSERT_TRUE(kv->apply({slot_record(2, 1)}));
+        ASSERT_TRUE(kv->apply({route}));
+        ASSERT_TRUE(kv->apply({Term{44}}));
         secret = kv->secret();
     }
 
@@ -70,31 +69,29 @@ TEST_F(LocalKvTest, SlotsRoutesAndTermAreThereAfterOpeningAgain) {
     EXPECT_EQ(kv->route({"w-1"}).value(), route);
     EXPECT_EQ(kv->routes()->size(), 1U);
     EXPECT_EQ(kv->term().value(), Term{44});
-    EXPECT_EQ(kv->meta("incarnation").value(), "i-1");
-    EXPECT_EQ(kv->meta("absent").value(), std::nullopt);
     EXPECT_EQ(kv->secret(), secret);
     EXPECT_EQ(secret.size(), 64U);
 }
 
 TEST_F(LocalKvTest, I3_AnOlderEpochIsRefusedAndChangesNothing) {
     const auto kv = open();
-    ASSERT_TRUE(kv->put_slot(slot_record(0, 5)));
+    ASSERT_TRUE(kv->apply({slot_record(0, 5)}));
 
-    const auto lowered = kv->put_slot(slot_record(0, 4));
+    const auto lowered = kv->apply({slot_record(0, 4)});
 
     ASSERT_FALSE(lowered);
     EXPECT_EQ(lowered.error().kind, ErrorKind::fenced);
     EXPECT_EQ(kv->slots()->front().epoch, Epoch{5});
-    EXPECT_TRUE(kv->put_slot(slot_record(0, 5))) << "the same epoch changes its phase";
+    EXPECT_TRUE(kv->apply({slot_record(0, 5)})) << "the same epoch changes its phase";
 }
 
 TEST_F(LocalKvTest, I4_AnOlderTermIsRefused) {
     const auto kv = open();
     EXPECT_EQ(kv->term().value(), Term{});
-    ASSERT_TRUE(kv->put_term(Term{5}));
+    ASSERT_TRUE(kv->apply({Term{5}}));
 
-    EXPECT_EQ(kv->put_term(Term{4}).error().kind, ErrorKind::fenced);
-    EXPECT_TRUE(kv->put_term(Term{5}));
+    EXPECT_EQ(kv->apply({Term{4}}).error().kind, ErrorKind::fenced);
+    EXPECT_TRUE(kv->apply({Term{5}}));
 }
 
 TEST_F(LocalKvTest, F16_AnOlderPositionIsRefusedAndChangesNothing) {
@@ -153,7 +150,7 @@ TEST_F(LocalKvTest, ActivityIsSeenByAnotherProcessAndDropped) {
     EXPECT_TRUE(kv->drop_activity({"w-1"})) << "dropping nothing is fine";
     EXPECT_EQ(kv->activity({"w-1"}).value(), std::nullopt);
     EXPECT_EQ(kv->put_activity({"../w"}, now).error().kind, ErrorKind::invalid);
-    EXPECT_EQ(kv->put_route({.workspace = {"a/b"}}).error().kind, ErrorKind::invalid);
+    EXPECT_EQ(kv->apply({RouteRecord{.workspace = {"a/b"}}}).error().kind, ErrorKind::invalid);
 }
 
 TEST_F(LocalKvTest, ActivityThatWasNotWrittenWholeIsUnknownI32) {
@@ -195,7 +192,7 @@ TEST_F(LocalKvTest, OnlyItsOwnerReadsIt) {
 }
 
 TEST_F(LocalKvTest, AProcessKilledWithinAWriteLeavesTheRestReadable) {
-    { ASSERT_TRUE(open()->put_slot(slot_record(0, 1))); }
+    { ASSERT_TRUE(open()->apply({slot_record(0, 1)})); }
     for (int round = 0; round < 5; ++round) {
         int ready[2];
         ASSERT_EQ(::pipe(ready), 0);
@@ -203,7 +200,7 @@ TEST_F(LocalKvTest, AProcessKilledWithinAWriteLeavesTheRestReadable) {
         if (child == 0) {
             auto kv = LocalKv::open(dir());
             for (std::uint64_t epoch = 1; kv; ++epoch) {
-                if (!(*kv)->put_slot(slot_record(1, epoch + 1'000'000 * static_cast<std::uint64_t>(round)))) break;
+                if (!(*kv)->apply({slot_record(1, epoch + 1'000'000 * static_cast<std::uint64_t>(round))})) break;
                 if (::write(ready[1], "x", 1) != 1) break;
             }
             ::_exit(1);
@@ -219,7 +216,7 @@ TEST_F(LocalKvTest, AProcessKilledWithinAWriteLeavesTheRestReadable) {
         ASSERT_TRUE(kv);
         EXPECT_EQ(kv->slots()->size(), 2U);
         EXPECT_GE(kv->slots()->at(1).epoch.value, 20 + 1'000'000 * static_cast<std::uint64_t>(round));
-        EXPECT_TRUE(kv->put_slot(slot_record(0, 1)));
+        EXPECT_TRUE(kv->apply({slot_record(0, 1)}));
     }
 }
 
@@ -233,7 +230,7 @@ TEST_F(LocalKvTest, AFileMadeButNeverWrittenIsNew) {
 TEST_F(LocalKvTest, DamageIsCorruptNotADeath) {
     {
         const auto kv = open();
-        for (std::uint32_t slot = 0; slot < 200; ++slot) ASSERT_TRUE(kv->put_slot(slot_record(slot, 1)));
+        for (std::uint32_t slot = 0; slot < 200; ++slot) ASSERT_TRUE(kv->apply({slot_record(slot, 1)}));
     }
     const auto file = dir() + "/data.mdb";
     const auto whole = std::filesystem::file_size(file);
