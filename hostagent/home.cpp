@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostagent/home.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+
+#include "os/ports.hpp"
 
 namespace berth::hostagent {
 
@@ -29,17 +26,8 @@ Result<void> erase_home(const std::string& homes, const WorkspaceId& workspace) 
 }
 
 bool port_is_free(std::uint32_t port) {
-    const int tried = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (tried < 0) return true;   // the engine will say more
-    const int yes = 1;
-    ::setsockopt(tried, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const bool free = ::bind(tried, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    ::close(tried);
-    return free;
+    const auto free = os::check_port_is_free(port);
+    return free || free.error().kind != ErrorKind::conflict;   // what is wrong then the engine will say
 }
 
 }  // namespace berth::hostagent

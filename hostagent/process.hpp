@@ -81,7 +81,6 @@ private:
     void orders(BeatNumber number, const Result<HostOrders>& answer);
 
     Reading read(const SlotRecord& record) const;   // on a worker's thread
-    std::vector<Signal> signals_of(const SlotRecord& record, const Reading& reading);
     using OnSignals = std::function<void(const SlotRecord&, std::vector<Signal>)>;
     void read_one(const SlotRecord& record, OnSignals then);
     void read_all();

@@ -2,10 +2,11 @@
 #include "allocator/ledger/ballast.hpp"
 
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
+
+#include "os/files.hpp"
 
 namespace berth::allocator {
 
@@ -29,11 +30,6 @@ bool Ballast::drop() { return ::unlink(path_.c_str()) == 0; }
 
 bool Ballast::disk_is_low() const { return bytes_ > 0 && free_bytes() < bytes_; }
 
-std::uint64_t Ballast::free_bytes() const {
-    struct statvfs found {};
-    const auto folder = std::filesystem::path(path_).parent_path().string();
-    if (::statvfs(folder.c_str(), &found) != 0) return 0;
-    return static_cast<std::uint64_t>(found.f_bavail) * found.f_frsize;
-}
+std::uint64_t Ballast::free_bytes() const { return os::free_bytes(std::filesystem::path(path_).parent_path().string()); }
 
 }  // namespace berth::allocator

@@ -28,6 +28,14 @@ hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gate
 [ -n "$hits" ] && say "a room that processes share includes a process:
 $hits"
 
+# What the rooms os and http do is done nowhere else. hostkv/lmdb.cpp opens a file that may kill it in a child;
+# hostkv/local_kv.cpp and the ledger sync what others wrote; hostagent/home.cpp moves a whole home aside.
+hits=$(grep -rnE '(^|[^A-Za-z:_])(::|std::)(fork|flock|rename|fsync|exec[lv][a-z]*)\(|posix_spawn|mountinfo|#include <curl/' \
+       base events docker bus hostkv $processes --include='*.hpp' --include='*.cpp' |
+       grep -vE '^(hostkv/(lmdb|local_kv)\.cpp|allocator/ledger/|hostagent/home\.cpp)' || true)
+[ -n "$hits" ] && say "plumbing outside of os and http:
+$hits"
+
 # The sources of each *_core target, as the build lists them.
 for list in */CMakeLists.txt; do
     part=${list%/CMakeLists.txt}
