@@ -124,7 +124,7 @@ Result<void> Process::write_addresses() const {
             ((text += fmt::format("{} = \"{}\"\n", field.name, advertised(addresses_.*field.member, host))), ...);
         },
         Addresses::fields());
-    return os::write_file(path, text);
+    return os::write_file(path, text, os::mode_of_notices);
 }
 
 void Process::start() {

@@ -125,7 +125,7 @@ Result<void> Process::write_url() {
     const auto& policy = picture_.policy;
     url_ = policy.public_url.empty() ? fmt::format("http://{}:{}", host_for_url(policy.listen_address), server_->port()) : policy.public_url;
     const auto path = state_ + "/gateway.url";
-    return os::write_file(path, url_ + "\n");
+    return os::write_file(path, url_ + "\n", os::mode_of_notices);
 }
 
 void Process::follow() {

@@ -2,7 +2,6 @@
 #include "os/files.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -32,7 +31,7 @@ int write_new(const std::string& path, std::string_view text, unsigned mode) {
         if (wrote < 0) return errno;
         text.remove_prefix(static_cast<std::size_t>(wrote));
     }
-    return ::fchmod(file.number(), mode) == 0 && ::fsync(file.number()) == 0 ? 0 : errno;   // whatever the umask is
+    return ::fsync(file.number()) == 0 ? 0 : errno;
 }
 
 }  // namespace

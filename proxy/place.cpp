@@ -31,7 +31,7 @@ std::uint16_t Place::earlier_port() const {
 }
 
 Result<void> Place::serves_at(std::uint16_t port) const {
-    TRY(os::write_file(dir_ + "/proxy.port", fmt::format("{}\n", port)));
+    TRY(os::write_file(dir_ + "/proxy.port", fmt::format("{}\n", port), os::mode_of_notices));
     ready_.serves();
     return {};
 }

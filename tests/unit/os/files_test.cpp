@@ -32,14 +32,18 @@ unsigned mode_of(const std::string& path) {
 
 TEST(Files, are_written_whole_with_their_mode_and_leave_nothing_beside) {
     Folder folder;
-    const auto old_mask = ::umask(0077);
+    const auto old_mask = ::umask(0022);
 
     ASSERT_TRUE(write_file(folder / "a file", "one"));
-    ASSERT_TRUE(write_file(folder / "a file", "two", 0644));
+    EXPECT_EQ(mode_of(folder / "a file"), 0600U);
+    ASSERT_TRUE(write_file(folder / "a file", "two", mode_of_notices));
+    EXPECT_EQ(mode_of(folder / "a file"), 0644U);
+    ::umask(0077);
+    ASSERT_TRUE(write_file(folder / "a file", "three", mode_of_notices));
+    EXPECT_EQ(mode_of(folder / "a file"), 0600U) << "less the umask";
 
     ::umask(old_mask);
-    EXPECT_EQ(read_file(folder / "a file").value(), "two");
-    EXPECT_EQ(mode_of(folder / "a file"), 0644U) << "whatever the umask is";
+    EXPECT_EQ(read_file(folder / "a file").value(), "three");
     EXPECT_THAT(names_in(folder.path()), ElementsAre("a file"));
 }
 
