@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t key_bytes_max = 128;
 
-Principal principal_of(Role role, const std::string& sender, const std::optional<Principal>& named) {
-    return role == Role::gateway && named ? *named : Principal{sender};
-}
-
 std::string body_hash(const ClaimRequest& request) {
     return to_hex(hash_of(fmt::format("{}\n{}\n{}\n{}", request.user.value, request.project.value,
                                       request.pool ? request.pool->value : "",
@@ -159,6 +155,10 @@ ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint3
 }
 
 }  // namespace
+
+Principal principal_of(Role role, const std::string& sender, const std::optional<Principal>& named) {
+    return role == Role::gateway && named ? *named : Principal{sender};
+}
 
 void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked) {
     auto& state = turn.state;

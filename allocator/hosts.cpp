@@ -44,14 +44,25 @@ Result<void> check_registration(const State& state, const Asked<RegisterRequest>
         return fail(ErrorKind::fenced, "the provider confirmed that this life of {} is over", offer.host.value);
     }
     if (known.incarnation != offer.incarnation && !known.idle()) {
-        return fail(ErrorKind::conflict, "host {} held {} leases in its life {}; waiting for the provider to confirm that it ended",
-                    offer.host.value, known.slots.size() - known.count(SlotUse::free), known.incarnation.value);
+        return fail(ErrorKind::conflict, "host {} held {} leases in its life {}; waiting for {} that it ended",
+                    offer.host.value, known.slots.size() - known.count(SlotUse::free), known.incarnation.value,
+                    known.is_static() ? "an operator to say (berth hosts end " + offer.host.value + " --force)" : "the provider to confirm");
     }
     return {};
 }
 
-bool differs(const HostView& known, const RegisterRequest& offer) {
-    return known.incarnation != offer.incarnation || known.pool != offer.pool || known.instance != offer.instance ||
+/// Whose machine it is: its agent's word, else that of who launched it, else its owner's. An agent that
+/// starts again without its launch is on the same machine still.
+std::string provider_of(const State& state, const RegisterRequest& offer) {
+    if (offer.provider) return *offer.provider;
+    const auto at = state.view.hosts.find(offer.host);
+    const bool same_life = at != state.view.hosts.end() && at->second.incarnation == offer.incarnation;
+    if (same_life && at->second.provider && !at->second.is_static()) return *at->second.provider;
+    return offer.launch ? state.view.pools.at(offer.pool).provider : std::string{static_provider};
+}
+
+bool differs(const HostView& known, const RegisterRequest& offer, const std::string& provider) {
+    return known.incarnation != offer.incarnation || known.provider != provider || known.pool != offer.pool || known.instance != offer.instance ||
            known.public_ip != offer.public_ip || known.private_ip != offer.private_ip ||
            known.proxy_port != offer.proxy_port || known.slots.size() < offer.slots;
 }
@@ -104,14 +115,16 @@ void ask(Turn& turn, const Asked<RegisterRequest>& asked) {
     if (const auto why = why_doubted(turn, offer.host, offer.term_seen.value_or(Term{}), offer.position_seen)) return turn.refuse(asked.caller, *why);
     if (const auto checked = check_registration(turn.state, asked); !checked) return turn.refuse(asked.caller, checked.error());
     const auto at = turn.state.view.hosts.find(offer.host);
-    if (at == turn.state.view.hosts.end() || differs(at->second, offer)) {
+    const auto provider = provider_of(turn.state, offer);
+    if (at == turn.state.view.hosts.end() || differs(at->second, offer, provider)) {
         turn.record(HostRegistered{.host = offer.host, .incarnation = offer.incarnation, .pool = offer.pool, .launch = offer.launch,
                                    .instance = offer.instance.empty() ? offer.host.value : offer.instance,
                                    .public_ip = offer.public_ip, .private_ip = offer.private_ip,
-                                   .proxy_port = offer.proxy_port, .slots = offer.slots},
+                                   .proxy_port = offer.proxy_port, .slots = offer.slots, .provider = provider},
                     fmt::format("it offers {} slots to pool {}", offer.slots, offer.pool.value), {"version " + offer.version});
     }
     const auto& host = turn.state.view.hosts.at(offer.host);
+    drive_ending(turn, offer.host);
     meet(turn, host, offer);
     if (host.liveness == Liveness::unknown) turn.record(HostReturned{{host.host, host.incarnation}}, "it registered again");
     turn.reply(asked.caller, orders_of(turn.state, host));

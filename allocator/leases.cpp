@@ -166,6 +166,25 @@ void begin_stop(Turn& turn, const WorkspaceId& id, std::string why, std::vector<
     drive(turn, id);
 }
 
+std::uint32_t stop_workspaces(Turn& turn, const HostView& host, const std::string& why) {
+    std::uint32_t stopped = 0;
+    for (std::uint32_t index = 0; index < host.slots.size(); ++index) {
+        const auto id = host.slots[index].workspace;
+        if (id.empty()) continue;
+        const auto& workspace = turn.state.view.workspaces.at(id);
+        if (workspace.state == WorkspaceState::active) {
+            begin_stop(turn, id, why);
+        } else if (workspace.state == WorkspaceState::starting) {
+            fail_start(turn, workspace, why);
+            drive(turn, id);
+        } else {
+            continue;
+        }
+        ++stopped;
+    }
+    return stopped;
+}
+
 void finish_stop(Turn& turn, const WorkspaceId& id, std::string why) {
     const auto& workspace = turn.state.view.workspaces.at(id);
     turn.record(WorkspaceStopped{.workspace = id, .epoch = workspace.epoch, .host = workspace.host,

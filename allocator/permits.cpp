@@ -31,9 +31,15 @@ void drain(Turn& turn, const HostRef& ref, std::optional<CallerId> caller, std::
 void ask(Turn& turn, const Asked<CordonRequest>& asked) {
     const auto* host = host_or_refuse(turn, asked, asked.body.host);
     if (!host) return;
-    if (host->admission != Admission::open) return turn.reply(asked.caller, turn.done(0));
-    turn.record(HostCordoned{asked.body.host}, asked.body.why.empty() ? "asked for" : asked.body.why);
-    turn.reply(asked.caller, turn.done(1));
+    turn.actor = principal_of(asked.role, asked.sender, asked.body.principal).value;
+    const auto why = asked.body.why.empty() ? "asked for" : asked.body.why;
+    std::uint32_t changed = 0;
+    if (host->admission == Admission::open) {
+        turn.record(HostCordoned{asked.body.host}, why);
+        ++changed;
+    }
+    if (asked.body.tenants == Tenants::stop) changed += stop_workspaces(turn, *host, fmt::format("its host is emptied: {}", why));
+    turn.reply(asked.caller, turn.done(changed));
 }
 
 void ask(Turn& turn, const Asked<UncordonRequest>& asked) {
@@ -41,6 +47,10 @@ void ask(Turn& turn, const Asked<UncordonRequest>& asked) {
     if (!host) return;
     if (host->admission == Admission::draining) {
         return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} is sealed, which is for ever; it has to be ended", host->host.value)});
+    }
+    if (host->ending) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} is being ended ({}); undo that first: berth hosts end {} --undo",
+                                                                           host->host.value, host->ending->why, host->host.value)});
     }
     if (host->admission == Admission::open) return turn.reply(asked.caller, turn.done(0));
     turn.record(HostUncordoned{asked.body.host}, asked.body.why.empty() ? "asked for" : asked.body.why);
@@ -76,6 +86,9 @@ void ask(Turn& turn, const Asked<DrainRequest>& asked) {
 
 void hear_seal(Turn& turn, const PendingCommand& pending, const Result<HostAnswer>& answer) {
     const auto* host = turn.state.view.host_of(pending.host);
+    if (const auto at = turn.state.endings.find(pending.host.host); at != turn.state.endings.end() && !pending.caller) {
+        at->second = {.open = false, .not_before = turn.now + turn.state.policy.command_retry};
+    }
     if (!answer) return turn.refuse(pending.caller, answer.error());
     const auto* seal = std::get_if<SealReply>(&*answer);
     if (!seal || !host || host->liveness == Liveness::gone) {
@@ -90,6 +103,7 @@ void hear_seal(Turn& turn, const PendingCommand& pending, const Result<HostAnswe
                                                                              host->count(SlotUse::leased) + host->count(SlotUse::stopping))});
     }
     drain(turn, pending.host, pending.caller, {fmt::format("sealed by incarnation {}", seal->incarnation.value)});
+    drive_ending(turn, pending.host.host);
 }
 
 void ask(Turn& turn, const Asked<PermitCheckRequest>& asked) {

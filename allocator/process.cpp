@@ -57,6 +57,7 @@ void Process::serve_all() {
     serve_asked<CordonRequest>();
     serve_asked<UncordonRequest>();
     serve_asked<DrainRequest>();
+    serve_asked<EndHostRequest>();
     serve_asked<PermitCheckRequest>();
     serve_asked<UnknownRequest>();
     serve_asked<GoneRequest>();

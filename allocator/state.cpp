@@ -34,6 +34,12 @@ void note_unmet(State& state, const HostId& id) {
     else state.unmet.erase(id);
 }
 
+void note_ending(State& state, const HostId& id) {
+    const auto& host = state.view.hosts.at(id);
+    if (host.ending && host.liveness != Liveness::gone) state.endings.try_emplace(id);
+    else state.endings.erase(id);
+}
+
 // Nothing for a host that takes no lease now.
 std::optional<Rank> rank_of(const State& state, const HostView& host) {
     if (host.liveness != Liveness::live || host.admission != Admission::open || !state.view.has_met(host)) return std::nullopt;
@@ -59,16 +65,20 @@ public:
     void operator()(const WorkspaceDestroyed& fact) { moved(fact.workspace, {}); }
     void operator()(const HostRegistered& fact) {
         note_unmet(state_, fact.host);
+        note_ending(state_, fact.host);
         refresh_rank(state_, fact.host);
         state_.blocked_by.erase(fact.pool);
     }
     void operator()(const HostCordoned& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostUncordoned& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostEnding& fact) { note_ending(state_, fact.host.host); }
+    void operator()(const HostEndWithdrawn& fact) { note_ending(state_, fact.host.host); }
     void operator()(const HostDrained& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostUnknown& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostReturned& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostGone& fact) {
         note_unmet(state_, fact.host.host);
+        note_ending(state_, fact.host.host);
         refresh_rank(state_, fact.host.host);
     }
     void operator()(const HostRecovered& fact) {
@@ -163,6 +173,7 @@ State make_state(Policy policy, View view) {
     State state{.policy = std::move(policy), .view = std::move(view)};
     for (const auto& [id, host] : state.view.hosts) {
         note_unmet(state, id);
+        note_ending(state, id);
         refresh_rank(state, id);
     }
     for (const auto& [id, workspace] : state.view.workspaces) {

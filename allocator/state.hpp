@@ -34,6 +34,12 @@ struct Seen {
     HostHeartbeat beat;
 };
 
+/// The seal of a host that is ending: whether its agent is being asked, and when it may be again.
+struct SealTry {
+    bool open = false;
+    Instant not_before;
+};
+
 BERTH_ENUM(CommandKind, bind, stop, link, erase, seal)
 
 struct PendingCommand {
@@ -66,6 +72,7 @@ struct State {
     std::map<WorkspaceId, CommandId> driving;               // its command that is under way
     CommandId next_command = 1;
 
+    std::map<HostId, SealTry> endings;                      // hosts that are ending and not gone
     std::set<HostId> unmet;                                 // of a recovered ledger: who has not told what it holds
     std::map<PoolName, std::string> blocked_by;             // the last launch failure, until a host comes
     Instant next_progress;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One visit per input; what each does stands in claims.cpp, leases.cpp, hosts.cpp, permits.cpp.
+// One visit per input; what each does stands in claims.cpp, leases.cpp, hosts.cpp, permits.cpp,
+// endings.cpp.
 #include "allocator/step.hpp"
 
 #include "allocator/turn.hpp"
@@ -20,6 +21,7 @@ public:
             if (host.liveness == Liveness::gone && !host.idle()) gone.push_back(id);
         }
         for (const auto& id : gone) end_leases_of_gone(turn_, turn_.state.view.hosts.at(id));
+        drive_endings(turn_);
         // Of workspaces and claims that were on their way, nobody remembers a command: drive them all.
         drive_due(turn_);
         resume_claims(turn_);
@@ -34,6 +36,7 @@ public:
         expire_claims(turn_);
         expire_launches(turn_);
         drive_due(turn_);
+        drive_endings(turn_);
         tell_progress(turn_);
     }
     void operator()(const IdleIntended& intended) { hear_idle(turn_, intended); }

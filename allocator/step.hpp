@@ -56,10 +56,11 @@ using Input = std::variant<Begin, PoolConfigured, StorageChanged, Tick, IdleInte
                            Asked<ClaimRequest>, Asked<ClaimOutcomeRequest>, Asked<LinkRequest>, Asked<ReleaseRequest>,
                            Asked<DestroyRequest>, Asked<ExtendRequest>, Asked<HoldRequest>, Asked<RegisterRequest>,
                            Asked<HostHeartbeat>, Asked<HostObjected>, Asked<CordonRequest>, Asked<UncordonRequest>,
-                           Asked<DrainRequest>, Asked<PermitCheckRequest>, Asked<UnknownRequest>, Asked<GoneRequest>, Asked<CondemnRequest>,
+                           Asked<DrainRequest>, Asked<EndHostRequest>, Asked<PermitCheckRequest>, Asked<UnknownRequest>, Asked<GoneRequest>,
+                           Asked<CondemnRequest>,
                            Asked<LaunchRequest>, Asked<LaunchFailedRequest>, Asked<ReapRequest>>;
 
-using ReplyBody = std::variant<ClaimReply, Done, HostOrders, Permit, LaunchReply>;
+using ReplyBody = std::variant<ClaimReply, Done, HostOrders, Permit, LaunchReply, EndHostReply>;
 struct Reply {
     CallerId caller;
     Result<ReplyBody> body;

@@ -35,6 +35,8 @@ public:
 void refresh_rank(State& state, const HostId& id);
 void schedule(State& state, const WorkspaceId& id, Instant at);
 void unschedule(State& state, const WorkspaceId& id);
+/// Whose wish a request is: the gateway names who it speaks for, of others it is the sender.
+Principal principal_of(Role role, const std::string& sender, const std::optional<Principal>& named);
 /// Acceptance order of a claim; from its id.
 std::uint64_t order_of(const ClaimId& id);
 
@@ -56,6 +58,8 @@ bool extend_lease(Turn& turn, const WorkspaceView& workspace, Instant wanted, st
 void drive(Turn& turn, const WorkspaceId& id);       // the next act that its state calls for
 void drive_due(Turn& turn);
 void begin_stop(Turn& turn, const WorkspaceId& id, std::string why, std::vector<std::string> evidence = {});
+/// Ends what starts or runs on this host; how many. A claim whose workspace only starts goes elsewhere.
+std::uint32_t stop_workspaces(Turn& turn, const HostView& host, const std::string& why);
 void finish_stop(Turn& turn, const WorkspaceId& id, std::string why);
 void ask_link(Turn& turn, const WorkspaceView& workspace, std::optional<CallerId> caller, std::optional<ClaimId> claim);
 void ask(Turn& turn, const Asked<LinkRequest>& asked);
@@ -84,6 +88,12 @@ void ask(Turn& turn, const Asked<LaunchRequest>& asked);
 void ask(Turn& turn, const Asked<LaunchFailedRequest>& asked);
 void hear_seal(Turn& turn, const PendingCommand& pending, const Result<HostAnswer>& answer);
 void expire_launches(Turn& turn);
+
+// ---- the end of a host (endings.cpp)
+void ask(Turn& turn, const Asked<EndHostRequest>& asked);
+/// The next step of one host that is ending, if there is one to take now.
+void drive_ending(Turn& turn, const HostId& id);
+void drive_endings(Turn& turn);
 
 // ---- an old copy of the ledger (recovery.cpp)
 /// Why a host that has seen this must not be served: it knows positions that the ledger lacks.

@@ -3,6 +3,7 @@
 //
 //   liveness   live ◄──► unknown ─► *gone          (gone only on the provider's word, I15)
 //   admission  open ◄──► cordoned ─► draining      (draining: sealed, no lease; the permit to end it)
+//   ending     asked ─► cordoned ─► empty ─► sealing ─► draining ─► *gone       (undone until sealing)
 #pragma once
 
 #include <cstdint>
@@ -82,8 +83,9 @@ struct RegisterRequest {
     std::optional<Term> term_seen;
     std::optional<Position> position_seen;
     std::optional<std::vector<LeaseOrder>> held;
+    std::optional<std::string> provider;  // of its machine; absent: who launched it, or nobody ("static")
     BERTH_FIELDS(RegisterRequest, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
-                 slots, version, term_seen, position_seen, held)
+                 slots, version, term_seen, position_seen, held, provider)
 };
 
 /// Request `allocator.heartbeat` (for the order in the answer) and observation `host.heartbeat` (for
@@ -176,10 +178,16 @@ struct HostRef {                          // names one life of one machine, neve
     HostIncarnation incarnation;
     BERTH_FIELDS(HostRef, host, incarnation)
 };
-struct CordonRequest {                    // `allocator.cordon`
+BERTH_ENUM(Tenants,
+           keep,        // the workspaces that are there stay
+           stop)        // they are stopped; asked for again, they start elsewhere
+
+struct CordonRequest {                    // `allocator.cordon`; with `stop` it is an operator's drain
     HostRef host;
     std::string why;
-    BERTH_FIELDS(CordonRequest, host, why)
+    std::optional<Tenants> tenants;       // absent: keep
+    std::optional<Principal> principal;   // as the gateway proved it
+    BERTH_FIELDS(CordonRequest, host, why, tenants, principal)
 };
 struct UncordonRequest {                  // `allocator.uncordon`
     HostRef host;
@@ -190,6 +198,27 @@ struct DrainRequest {                     // `allocator.drain`: seal, then a per
     HostRef host;
     std::string why;
     BERTH_FIELDS(DrainRequest, host, why)
+};
+BERTH_ENUM(EndMode,
+           wait,        // until its workspaces are over
+           force,       // they are stopped
+           undo)        // it is not ended after all; possible until its seal is asked for
+
+/// `allocator.end_host`: the whole end of a host, as one durable wish. Asked for again it changes
+/// nothing, but that `force` may be added.
+struct EndHostRequest {
+    HostRef host;
+    EndMode mode = EndMode::wait;
+    std::string why;
+    std::optional<Principal> principal;   // as the gateway proved it
+    BERTH_FIELDS(EndHostRequest, host, mode, why, principal)
+};
+struct EndHostReply {
+    std::uint32_t changed = 0;            // 0: it was so already
+    std::uint32_t stopped = 0;            // workspaces that this request stopped
+    std::string waits_for;                // what keeps the host now (events/ending.hpp); empty when it is over
+    Position position;
+    BERTH_FIELDS(EndHostReply, changed, stopped, waits_for, position)
 };
 /// The right to end one incarnation, granted by the ledger at `position` in `term`. It dies with
 /// its term and is re-validated right before the provider is called (I16).
@@ -233,8 +262,9 @@ struct HostRegistered {
     std::string private_ip;
     std::uint32_t proxy_port = 0;
     std::uint32_t slots = 0;
+    std::optional<std::string> provider;  // that its machine is of; absent in older facts
     BERTH_FIELDS(HostRegistered, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
-                 slots)
+                 slots, provider)
 };
 struct HostCordoned {
     HostRef host;
@@ -247,6 +277,24 @@ struct HostUncordoned {
 struct HostDrained {                      // sealed and without a lease at this position (I13)
     HostRef host;
     BERTH_FIELDS(HostDrained, host)
+};
+BERTH_ENUM(EndCause,
+           asked,         // an operator wants it
+           pool_retired)  // its pool is configured no more
+
+struct HostEnding {                       // it will be ended; every step to it follows from this fact
+    HostRef host;
+    EndCause cause = EndCause::asked;
+    bool force = false;                   // its workspaces are stopped for it
+    BERTH_FIELDS(HostEnding, host, cause, force)
+};
+struct HostEndWithdrawn {                 // it stays
+    HostRef host;
+    BERTH_FIELDS(HostEndWithdrawn, host)
+};
+struct HostSealing {                      // its agent is asked for the seal: from here on there is no way back
+    HostRef host;
+    BERTH_FIELDS(HostSealing, host)
 };
 struct HostUnknown {
     HostRef host;

@@ -50,10 +50,11 @@ struct LedgerRecovered {
     BERTH_FIELDS(LedgerRecovered, before, ledger)
 };
 
-using Fact = std::variant<TookOver, LedgerDoubted, LedgerRecovered, PoolDefined, ClaimAccepted, ClaimGranted, ClaimDenied, LeaseGranted,
+using Fact = std::variant<TookOver, LedgerDoubted, LedgerRecovered, PoolDefined, PoolRetired, ClaimAccepted, ClaimGranted, ClaimDenied, LeaseGranted,
                           LeaseExtended, WorkspaceStarted, WorkspaceFailed, WorkspaceStopping, WorkspaceStopped,
                           WorkspaceDestroying, WorkspaceDestroyed, WorkspaceHeld, IdleNoted, StopObjected,
-                          HostRegistered, HostCordoned, HostUncordoned, HostDrained, HostUnknown, HostReturned,
+                          HostRegistered, HostCordoned, HostUncordoned, HostEnding, HostEndWithdrawn, HostSealing,
+                          HostDrained, HostUnknown, HostReturned,
                           HostGone, InstanceCondemned, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;
 
 /// A fact as it stands in the ledger. `cause` is the id of the message that led to it, or the

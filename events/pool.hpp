@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -34,6 +35,15 @@ struct PoolDefined {
     Duration idle_after_ms{15 * 60'000};
     BERTH_FIELDS(PoolDefined, pool, provider, slots_per_host, buffer_unit, buffer, hosts_min, hosts_max, standbys,
                  ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms, idle_after_ms)
+};
+
+/// The provider of hosts that no provider launched: an operator's own machines, enrolled by hand. Nobody
+/// but an operator ends one, and no listing says anything of it.
+inline constexpr std::string_view static_provider = "static";
+
+struct PoolRetired {                      // configured no more: nothing new lands there, its hosts are ended
+    PoolName pool;
+    BERTH_FIELDS(PoolRetired, pool)
 };
 
 struct LaunchRequest {                    // `allocator.launch`: the scaler asks before it launches (I31)

@@ -17,7 +17,7 @@ constexpr std::uint64_t forget_every = 1024;  // positions between two sweeps of
 class Applier {
 public:
     Applier(View& view, const FactRecord& record)
-        : view_(view), at_(record.at), position_(record.position), actor_(record.reason.actor()) {}
+        : view_(view), at_(record.at), position_(record.position), reason_(record.reason) {}
 
     void operator()(const TookOver& fact) {
         check(view_.ledger.empty() || view_.ledger == fact.ledger, "I4: a ledger keeps its id");
@@ -36,7 +36,17 @@ public:
         view_.doubted_by.reset();
     }
 
-    void operator()(const PoolDefined& fact) { view_.pools[fact.pool] = fact; }
+    void operator()(const PoolDefined& fact) {
+        view_.pools[fact.pool] = fact;
+        if (!view_.retired) return;
+        view_.retired->erase(fact.pool);
+        if (view_.retired->empty()) view_.retired.reset();
+    }
+    void operator()(const PoolRetired& fact) {
+        check(view_.pools.contains(fact.pool), "only a pool that was defined is retired");
+        if (!view_.retired) view_.retired.emplace();
+        view_.retired->emplace(fact.pool, at_);
+    }
 
     // ---- claims
 
@@ -157,12 +167,17 @@ public:
             check(host.idle(), "I10: a new incarnation only when the old one holds no lease");
             host.slots.resize(std::max<std::size_t>(host.slots.size(), fact.slots));
             for (auto& slot : host.slots) slot = SlotView{.epoch = slot.epoch};
+            if (host.liveness == Liveness::gone) host.ending.reset();
             host.liveness = Liveness::live;
             host.admission = Admission::open;
             host.cordoned_by.reset();
             host.registered_at = host.changed_at = at_;
             host.drained_at = {};
             host.failures = 0;
+            host.provider.reset();
+            // Who wanted its end wants that of its next life too, unless the end had come.
+            if (host.ending) host.ending->closed = true;
+            if (host.ending) host.ending->sealing = false;
         }
         host.host = fact.host;
         host.incarnation = fact.incarnation;
@@ -172,6 +187,8 @@ public:
         host.private_ip = fact.private_ip;
         host.proxy_port = fact.proxy_port;
         if (host.slots.size() < fact.slots) host.slots.resize(fact.slots);
+        if (auto provider = provider_of(fact)) host.provider = std::move(provider);
+        if (!host.provider) host.provider = static_provider;
         if (fact.launch) view_.launches.erase(*fact.launch);
     }
 
@@ -196,8 +213,27 @@ public:
         }
     }
 
-    void operator()(const HostCordoned& fact) { admit(fact.host, Admission::cordoned).cordoned_by = actor_; }
+    void operator()(const HostCordoned& fact) { admit(fact.host, Admission::cordoned).cordoned_by = reason_.actor(); }
     void operator()(const HostUncordoned& fact) { admit(fact.host, Admission::open).cordoned_by.reset(); }
+    void operator()(const HostEnding& fact) {
+        auto& host = host_at(fact.host.host, fact.host.incarnation);
+        check(host.liveness != Liveness::gone, "what is gone is not ended");
+        Ending ending{.cause = fact.cause, .by = reason_.actor(), .why = reason_.why(), .force = fact.force,
+                      .closed = host.admission == Admission::open, .since = at_};
+        if (host.ending) ending.closed = host.ending->closed;
+        if (host.ending) ending.sealing = host.ending->sealing;
+        host.ending = std::move(ending);
+    }
+    void operator()(const HostEndWithdrawn& fact) {
+        auto& host = host_at(fact.host.host, fact.host.incarnation);
+        check(host.ending && !host.ending->sealing && host.admission != Admission::draining, "an end is withdrawn before the seal");
+        host.ending.reset();
+    }
+    void operator()(const HostSealing& fact) {
+        auto& host = host_at(fact.host.host, fact.host.incarnation);
+        check(host.ending && host.admission == Admission::cordoned && host.idle(), "the seal is asked of a cordoned, empty host");
+        host.ending->sealing = true;
+    }
     void operator()(const HostDrained& fact) {
         check(host_at(fact.host.host, fact.host.incarnation).idle(), "I13: drained means no non-free slot");
         admit(fact.host, Admission::draining).drained_at = position_;
@@ -228,6 +264,13 @@ public:
     void operator()(const LaunchFailed& fact) { view_.launches.erase(fact.launch); }
 
 private:
+    /// Older facts do not say it: then a launch was the pool's provider's, and the rest is unchanged.
+    std::optional<std::string> provider_of(const HostRegistered& fact) const {
+        if (fact.provider) return fact.provider;
+        const auto pool = view_.pools.find(fact.pool);
+        if (!fact.launch || pool == view_.pools.end()) return std::nullopt;
+        return pool->second.provider;
+    }
     ClaimView& open_claim(const ClaimId& id) {
         const auto at = view_.claims.find(id);
         check(at != view_.claims.end() && at->second.open(), "I7: only an open claim goes on");
@@ -305,7 +348,7 @@ private:
     View& view_;
     Instant at_;
     Position position_;
-    const std::string& actor_;
+    const Reason& reason_;
 };
 
 void forget_old(View& view, Instant now) {

@@ -24,6 +24,18 @@ struct SlotView {
     BERTH_FIELDS(SlotView, use, epoch, workspace)
 };
 
+/// A host that will be ended (host.ending).
+struct Ending {
+    EndCause cause = EndCause::asked;
+    std::string by;                       // the actor who asked for it
+    std::string why;
+    bool force = false;
+    bool closed = false;                  // it was open before, and is again when the end is withdrawn
+    bool sealing = false;                 // its seal was asked for: no way back
+    Instant since;
+    BERTH_FIELDS(Ending, cause, by, why, force, closed, sealing, since)
+};
+
 struct HostView {
     HostId host;
     HostIncarnation incarnation;
@@ -42,12 +54,15 @@ struct HostView {
     Instant failed_at;                    // of the last one
     std::vector<SlotView> slots;
     std::optional<Position> met_at;       // of its host.recovered
+    std::optional<Ending> ending;
+    std::optional<std::string> provider;  // that its machine is of; none: of before this was written down
     BERTH_FIELDS(HostView, host, incarnation, pool, instance, public_ip, private_ip, proxy_port, liveness,
                  admission, registered_at, changed_at, cordoned_by, drained_at, failures,
-                 failed_at, slots, met_at)
+                 failed_at, slots, met_at, ending, provider)
 
     std::uint32_t count(SlotUse use) const;
     bool idle() const;                    // no slot has a workspace; one that is set aside may still have its
+    bool is_static() const { return provider == static_provider; }
 };
 
 struct WorkspaceView {
@@ -112,9 +127,11 @@ struct View {
     std::optional<HostId> doubted_by;     // this ledger is an old copy of what that host has seen
     std::optional<Recovery> recovered;    // where and when it went on as another ledger
     std::optional<std::vector<InstanceCondemned>> condemned;   // the latest condemned_max, in order
-    BERTH_FIELDS(View, ledger, term, position, pools, hosts, workspaces, claims, launches, doubted_by, recovered, condemned)
+    std::optional<std::map<PoolName, Instant>> retired;  // pools that are configured no more, and since when; never empty
+    BERTH_FIELDS(View, ledger, term, position, pools, hosts, workspaces, claims, launches, doubted_by, recovered, condemned, retired)
 
     bool is_condemned(const std::string& instance, const HostIncarnation& incarnation) const;
+    bool is_retired(const PoolName& pool) const { return retired && retired->contains(pool); }
 
     const WorkspaceView* workspace_of(const UserId& user, const ProjectName& project) const;
     const ClaimView* claim_of(const Principal& principal, const IdempotencyKey& key) const;

@@ -76,6 +76,10 @@ public:
     }
     void operator()(const HostCordoned& fact) { model_.hosts[fact.host.host].open = false; }
     void operator()(const HostUncordoned& fact) { model_.hosts[fact.host.host].open = true; }
+    void operator()(const HostEnding&) {}          // the facts that follow from it say what changes
+    void operator()(const HostEndWithdrawn&) {}
+    void operator()(const HostSealing&) {}
+    void operator()(const PoolRetired&) {}
     void operator()(const HostDrained& fact) {
         model_.hosts[fact.host.host].open = false;
         model_.hosts[fact.host.host].drained = true;

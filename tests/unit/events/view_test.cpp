@@ -71,5 +71,52 @@ TEST(View, I19_ReplayFromNothingAndFromASnapshotAgree) {
     EXPECT_EQ(state_hash(from_nothing), state_hash(*restored));
 }
 
+TEST(View, RegistrationsOfOlderLedgersSayWhoseMachineItIsByTheirLaunch) {
+    Story story;
+    story.tell(TookOver{.ledger = "L", .version = "0"});
+    story.tell(PoolDefined{.pool = {"default"}, .provider = "local"});
+    story.tell(HostRegistered{.host = {"h-1"}, .incarnation = {"i1"}, .pool = {"default"}, .launch = LaunchId{"l-1"}, .slots = 1});
+    story.tell(HostRegistered{.host = {"h-2"}, .incarnation = {"i1"}, .pool = {"default"}, .slots = 1});
+    EXPECT_EQ(story.view.hosts.at({"h-1"}).provider, "local");
+    EXPECT_TRUE(story.view.hosts.at({"h-2"}).is_static());
+}
+
+TEST(View, AnEndingIsKeptByASnapshotAndGoneWithTheHost) {
+    Story story;
+    story.host_with_a_lease();
+    const HostRef h1{{"h-1"}, {"i1"}};
+    story.tell(HostEnding{.host = h1, .force = true});
+    story.tell(HostCordoned{h1});
+    const auto kept = decode<View>(encode(story.view));
+    ASSERT_TRUE(kept) << kept.error().text;
+    EXPECT_EQ(kept->hosts, story.view.hosts);
+    EXPECT_TRUE(kept->hosts.at({"h-1"}).ending->closed);
+    story.tell(HostEnding{.host = h1, .force = true});
+    EXPECT_TRUE(story.view.hosts.at({"h-1"}).ending->closed) << "it was open before the first of the two";
+}
+
+TEST(View, APoolIsRetiredUntilItIsDefinedAgain) {
+    Story story;
+    story.tell(TookOver{.ledger = "L", .version = "0"});
+    story.tell(PoolDefined{.pool = {"old"}});
+    story.tell(PoolRetired{.pool = {"old"}});
+    EXPECT_TRUE(story.view.is_retired({"old"}));
+    story.tell(PoolDefined{.pool = {"old"}});
+    EXPECT_FALSE(story.view.is_retired({"old"}));
+    EXPECT_FALSE(story.view.retired) << "as if there never was one: an old reader's view stays the same";
+}
+
+TEST(ViewDeathTest, ASealThatWasAskedForIsNotWithdrawn) {
+    Story story;
+    const HostRef h1{{"h-1"}, {"i1"}};
+    story.tell(TookOver{.ledger = "L", .version = "0"});
+    story.tell(HostRegistered{.host = h1.host, .incarnation = h1.incarnation, .pool = {"default"}, .slots = 1});
+    story.tell(HostEnding{.host = h1});
+    EXPECT_DEATH(story.tell(HostSealing{h1}), "cordoned");
+    story.tell(HostCordoned{h1});
+    story.tell(HostSealing{h1});
+    EXPECT_DEATH(story.tell(HostEndWithdrawn{h1}), "before the seal");
+}
+
 }  // namespace
 }  // namespace berth
