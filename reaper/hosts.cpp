@@ -145,10 +145,12 @@ void read_listing_for_hosts(Turn& turn, const ProviderSnapshot& snapshot) {
         while (known != state.view.hosts.end() && known->first < id) ++known;
         check(known != state.view.hosts.end() && known->first == id, "whom the reaper watches stands in the ledger");
         const auto& host = known->second;
-        const auto pool = state.view.pools.find(host.pool);
-        if (pool == state.view.pools.end() || pool->second.provider != snapshot.provider) continue;
+        if (provider_of(state.view, host) != snapshot.provider) continue;
         const auto* instance = listed.find(instance_of(host));
         const bool here = instance != nullptr && is_life_of(*instance, host.incarnation);
+        watch.listed |= here;
+        // Of a machine that nobody launched and that no provider ever had, no listing says anything.
+        if (host.is_static() && !watch.listed) continue;
         if (here && instance->state != InstanceState::terminated) {
             watch.missing.reset();
         } else if (here || snapshot.complete) {

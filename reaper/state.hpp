@@ -62,6 +62,7 @@ struct HostWatch {
     Instant heard_at;
     std::optional<Instant> read_at;       // of its newest activity, by its clock
     Instant read_received_at;
+    bool listed = false;                  // by a provider, in this life
     std::optional<Missing> missing;
     Asking asking;
     std::optional<Instant> wake_at;

@@ -29,6 +29,16 @@ void ask(Turn& turn, Victim& victim, AskBody body) {
     turn.state.victim_asks[turn.ask(std::move(body))] = victim.host.host;
 }
 
+/// The machine of this host, as its provider listed it last.
+const Instance* listed(const State& state, const HostView& host) {
+    const auto listing = state.listings.find(provider_of(state.view, host));
+    const auto* instance = listing == state.listings.end() ? nullptr : listing->second.named(instance_of(host));
+    return instance && is_life_of(*instance, host.incarnation) ? instance : nullptr;
+}
+
+/// A host that nobody launched and no provider lists is its owner's, who alone ends it.
+bool is_owners(const State& state, const HostView& host) { return host.is_static() && !listed(state, host); }
+
 struct Idle {
     const HostView* host = nullptr;
     Instant since;                        // the end of its last lease, or its registration
@@ -38,6 +48,7 @@ Idle longest_idle(const State& state, const PoolDefined& pool, const Level& leve
     for (const auto& [id, host] : state.view.hosts) {
         if (host.pool != pool.pool || host.liveness != Liveness::live || host.admission != Admission::open) continue;
         if (!host.idle() || state.victims.contains(id)) continue;
+        if (is_owners(state, host)) continue;
         if (!can_spare(pool, level, static_cast<std::uint32_t>(host.slots.size()))) continue;
         spare.emplace_hint(spare.end(), id, Idle{&host, host.registered_at});
     }
@@ -67,20 +78,19 @@ bool has_victim(const State& state, const PoolName& pool) {
 
 // Is the instance seen to be gone by a listing that was read after the call?
 bool is_gone(const State& state, const HostView& host, const Victim& victim) {
-    const auto* pool = pool_of(state, host.pool);
-    const auto listing = pool ? state.listings.find(pool->provider) : state.listings.end();
+    const auto listing = state.listings.find(provider_of(state.view, host));
     if (listing == state.listings.end() || listing->second.read_at < victim.since) return false;
-    const auto* instance = listing->second.named(instance_of(host));
-    return !instance || !is_life_of(*instance, host.incarnation) || instance->state == InstanceState::terminated;
+    const auto* instance = listed(state, host);
+    return !instance || instance->state == InstanceState::terminated;
 }
 
 void end_instance(Turn& turn, const HostView& host, Victim& victim) {
-    const auto* pool = pool_of(turn.state, host.pool);
-    if (!pool || !may_call(turn.state)) return closed(turn.state.policy, victim.trying, turn.now);
+    const auto provider = provider_of(turn.state.view, host);
+    if (provider.empty() || is_owners(turn.state, host) || !may_call(turn.state)) return closed(turn.state.policy, victim.trying, turn.now);
     enter(victim, VictimPhase::ending, turn.now);
     opened(victim.trying);
     turn.line(LogLevel::info, "host.end", host.host.value, victim.why);
-    const auto id = turn.call(pool->provider, TerminateCall{instance_of(host), host.incarnation});
+    const auto id = turn.call(provider, TerminateCall{instance_of(host), host.incarnation});
     turn.state.victim_calls[id] = host.host;
 }
 
@@ -126,13 +136,14 @@ bool is_current(const State& state, const PoolDefined& pool, Instant now) {
 }  // namespace
 
 void adopt_victim(Turn& turn, const HostView& host) {
-    const bool ours = host.admission == Admission::cordoned && host.cordoned_by == actor;
+    const bool ours = host.admission == Admission::cordoned && host.cordoned_by == actor && !host.ending;
     if (host.liveness == Liveness::gone || (host.admission != Admission::draining && !ours)) return;
     const auto [at, added] = turn.state.victims.try_emplace(host.host);
     if (!added) return;
     at->second = Victim{.host = {host.host, host.incarnation}, .phase = VictimPhase::draining, .since = turn.now,
-                        .why = host.admission == Admission::draining ? "it is sealed, so it can only be ended"
-                                                                     : "it was being given back before"};
+                        .why = host.ending                              ? host.ending->why
+                               : host.admission == Admission::draining ? "it is sealed, so it can only be ended"
+                                                                        : "it was being given back before"};
 }
 
 void shrink_pools(Turn& turn, const std::map<PoolName, Level>& levels) {
@@ -165,7 +176,8 @@ void drive_victims(Turn& turn, const std::map<PoolName, Level>& levels) {
         const auto* host = state.view.host_of(entry.second.host);
         const bool over = !host || host->liveness == Liveness::gone;
         if (over) turn.line(LogLevel::info, "host.given_back", entry.first.value, entry.second.why);
-        return over;
+        // Until the seal the end that somebody asked for is the allocator's work, and nothing spares the host.
+        return over || (host->ending && host->admission != Admission::draining);
     });
     for (auto& [id, victim] : state.victims) {
         const auto& host = *state.view.host_of(victim.host);

@@ -51,7 +51,7 @@ TEST(ScalerGivingBack, ends_the_idle_host_with_a_permit_and_nothing_of_it_is_lef
     EXPECT_TRUE(std::filesystem::exists(fleet.cluster.state() + "/homes")) << "homes are not the host's";
 }
 
-TEST(ScalerGivingBack, a_full_fleet_is_never_shrunk_and_the_operators_drain_is) {
+TEST(ScalerGivingBack, a_full_fleet_is_never_shrunk_and_the_host_that_an_operator_ends_is) {
     Fleet fleet{"slots_per_host = 1\nbuffer = 0\nhosts_max = 2\n", "cooldown = \"100ms\"\nshrink_after = \"200ms\"\n"};
     fleet.start();
     const auto ada = fleet.claim("ada");
@@ -60,18 +60,21 @@ TEST(ScalerGivingBack, a_full_fleet_is_never_shrunk_and_the_operators_drain_is) 
     TestPeer gateway(fleet.cluster, "gateway", Role::gateway);
     const auto host = fleet.view().hosts.at(ada->host);
     const HostRef ref{host.host, host.incarnation};
-    ASSERT_TRUE(gateway.ask(CordonRequest{ref, "maintenance"}));
-    const auto refused = gateway.ask(DrainRequest{ref, "maintenance"});
-    ASSERT_FALSE(refused) << "ada is there";
+    const auto asked = gateway.ask(EndHostRequest{.host = ref, .why = "maintenance"});
+    ASSERT_TRUE(asked) << asked.error().text;
+    EXPECT_EQ(asked->waits_for, "1 workspace on it; --force stops them now") << "ada is there";
+    fleet.cluster.process("allocator").kill();
+    fleet.cluster.start("allocator");
+    ASSERT_TRUE(fleet.until([&](const View& view) { return view.hosts.contains(ref.host); }));
     EXPECT_EQ(fleet.phase_of(ada->workspace), SlotPhase::bound);
     EXPECT_TRUE(fleet.facts_of<HostDrained>().empty());
 
     ASSERT_TRUE(fleet.release(ada->workspace));
-    Result<Permit> permit = fail(ErrorKind::internal, "not asked");
-    ASSERT_TRUE(eventually([&] { return (permit = gateway.ask(DrainRequest{ref, "maintenance"})).has_value(); })) << permit.error().text;
-    ASSERT_TRUE(fleet.until([&](const View& view) { return view.hosts.at(ada->host).liveness == Liveness::gone; }))
-        << "who sealed it wants it ended: " << fleet.cluster.log_of("scaler");
+    ASSERT_TRUE(fleet.until([&](const View& view) { return view.hosts.at(ada->host).liveness == Liveness::gone; }, Duration{30'000}))
+        << "who asked for its end is gone, the fact stays: " << fleet.cluster.log_of("scaler");
     EXPECT_EQ(wrong_ends(fleet.facts()), "");
+    EXPECT_THAT(steps_of(fleet.facts(), ada->host),
+                ElementsAre("host.registered", "host.ending", "host.cordoned", "host.sealing", "host.drained", "host.gone"));
     EXPECT_EQ(fleet.phase_of(bob->workspace), SlotPhase::bound);
 }
 

@@ -173,5 +173,20 @@ TEST(Hosts, AHostThatIsGoneIsForgotten) {
     EXPECT_EQ(world.story, Story{});
 }
 
+// Requirement 19: no listing ever had it, so none that lacks it says anything.
+TEST(Hosts, AHostThatNobodyLaunchedIsNotGoneBecauseListingsLackIt) {
+    Scenario world;
+    world.tell(HostRegistered{.host = {"h-1"}, .incarnation = {"i1"}, .pool = {"default"}, .slots = 2});
+    world.every_second = [&] {
+        if (world.second() == 34) {
+            world.tell(HostUnknown{.host = {{"h-1"}, {"i1"}}});
+            world.answer();
+        }
+        if (world.second() % 10 == 0) world.take(listing(world, {}));
+    };
+    world.until(600);
+    EXPECT_EQ(world.story, (Story{"33 host.silent h-1"}));
+}
+
 }  // namespace
 }  // namespace berth::reaper

@@ -70,7 +70,8 @@ public:
     // ---- a world of hosts h-1, h-2 … and workspaces w-1, w-2 …
 
     void host(int number, std::uint32_t slots = 2) {
-        tell(HostRegistered{.host = host_id(number), .incarnation = {"i1"}, .pool = {"default"}, .slots = slots});
+        tell(HostRegistered{.host = host_id(number), .incarnation = {"i1"}, .pool = {"default"},
+                            .launch = LaunchId{fmt::format("l-{}", number)}, .slots = slots});
     }
     void lease(int number, int on, std::int64_t expires_at = 1'000'000, std::uint32_t slot = 0) {
         tell(LeaseGranted{.workspace = workspace_id(number), .user = {fmt::format("u{}", number)}, .project = {"p"},

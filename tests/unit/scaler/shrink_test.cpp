@@ -203,5 +203,91 @@ TEST_F(Shrink, AnInstanceThatIsStillListedIsEndedAgain) {
     EXPECT_EQ(world.story.back(), "100 gone h-1");
 }
 
+class EndsAsked : public Shrink {
+protected:
+    const HostRef h1{{"h-1"}, {"i"}};
+    void asked(Scenario& world) {
+        world.tell(HostEnding{h1}, "ops");
+        if (world.ledger.hosts.at({"h-1"}).admission == Admission::open) world.tell(HostCordoned{h1}, "ops");
+    }
+};
+
+TEST_F(EndsAsked, AHostIsTheNextVictimOnceItIsSealedThoughThePoolNeedsIt) {
+    Scenario world{machines(1, 1)};
+    fleet(world, 1, 0);
+    world.until(5);
+    asked(world);
+    world.until(8);
+    EXPECT_EQ(world.story, (Story{"5 granted 1", "5 launch l-1"})) << "the buffer is filled; the host itself is the allocator's until the seal";
+    world.tell(HostDrained{h1});
+    world.until(30);
+    EXPECT_EQ(std::count(world.story.begin(), world.story.end(), "9 terminate h-1"), 1);
+    EXPECT_EQ(std::count(world.story.begin(), world.story.end(), "10 gone h-1"), 1);
+}
+
+TEST_F(EndsAsked, AVictimWhoseEndIsAskedForIsNotSpared) {
+    Scenario world{machines(1), soon};
+    fleet(world, 2, 0);
+    world.before_answer = [&](const AskBody& body) {
+        if (!std::holds_alternative<CordonRequest>(body)) return;
+        asked(world);
+        world.lease(2, "h-2", 0);          // else it would be spared for this
+    };
+    world.until(70);
+    EXPECT_EQ(std::count(world.story.begin(), world.story.end(), "61 uncordon h-1"), 0);
+    EXPECT_TRUE(world.state.victims.empty());
+    world.before_answer = [](const AskBody&) {};
+    world.tell(HostDrained{h1});
+    world.until(90);
+    EXPECT_EQ(std::count(world.story.begin(), world.story.end(), "71 terminate h-1"), 1);
+}
+
+TEST_F(EndsAsked, ARestartedScalerEndsWhatIsSealedAndLeavesTheRest) {
+    Scenario world{machines(0)};
+    fleet(world, 2, 0);
+    asked(world);
+    world.restart();
+    world.until(30);
+    EXPECT_EQ(world.story, Story{});
+    world.tell(HostDrained{h1});
+    world.restart();
+    world.until(60);
+    EXPECT_EQ(world.story.back(), "50 gone h-1");
+}
+
+// Requirement 19: a machine that somebody enrolled by hand is theirs.
+TEST_F(Shrink, AHostThatNobodyLaunchedAndNoProviderListsIsNeverAVictim) {
+    Scenario world{machines(0), soon};
+    world.tell(HostRegistered{.host = {"own-1"}, .incarnation = {"i"}, .pool = {"default"}, .slots = 1});
+    world.until(900);
+    EXPECT_EQ(world.story, Story{});
+    EXPECT_EQ(world.ledger.hosts.at({"own-1"}).admission, Admission::open);
+}
+
+TEST_F(Shrink, ASealedHostOfItsOwnerIsNotEndedAtAnyProvider) {
+    Scenario world{machines(0), soon};
+    const HostRef own{{"own-1"}, {"i"}};
+    world.tell(HostRegistered{.host = own.host, .incarnation = own.incarnation, .pool = {"default"}, .slots = 1});
+    world.tell(HostCordoned{own}, "ops");
+    world.tell(HostDrained{own}, "ops");
+    world.until(60);
+    EXPECT_EQ(std::count_if(world.story.begin(), world.story.end(),
+                            [](const auto& line) { return line.find("terminate") != std::string::npos; }), 0);
+}
+
+TEST_F(EndsAsked, ARetiredPoolHasNoBufferAndItsHostsGoBySealAlone) {
+    Scenario world{machines(3, 2), soon};
+    world.host(1, 1);
+    world.host(2, 1);
+    world.tell(PoolRetired{{"default"}});
+    world.until(300);
+    EXPECT_EQ(world.story, Story{}) << "neither launched for, nor given back as a surplus";
+    world.tell(HostEnding{.host = h1, .cause = EndCause::pool_retired});
+    world.tell(HostCordoned{h1});
+    world.tell(HostDrained{h1});
+    world.until(330);
+    EXPECT_EQ(world.story, (Story{"301 terminate h-1", "310 gone h-1"}));
+}
+
 }  // namespace
 }  // namespace berth::scaler
