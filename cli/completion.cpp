@@ -15,7 +15,12 @@ std::vector<CommandWords> words_of(const CLI::App& app) {
     std::vector<CommandWords> commands;
     for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
         CommandWords words{command->get_name(), command->get_description(), {}, false};
-        for (const auto* source : {command, &app}) {
+        std::vector<const CLI::App*> sources{command, &app};
+        for (const auto* verb : command->get_subcommands([](const CLI::App*) { return true; })) {
+            words.verbs.push_back(verb->get_name());
+            sources.push_back(verb);
+        }
+        for (const auto* source : sources) {
             for (const auto* option : source->get_options([](const CLI::Option* each) { return each->nonpositional(); })) {
                 for (const auto& name : option->get_lnames()) words.flags.push_back("--" + name);
             }
@@ -63,16 +68,19 @@ std::string bash_completion(const std::vector<CommandWords>& commands) {
                       "    case ${COMP_WORDS[COMP_CWORD-1]} in --state | --token-file | --config | --image-tar)\n"
                       "        COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
                       "    esac\n"
-                      "    local flags= live=\n"
+                      "    local flags= live= verbs=\n"
                       "    case $command in\n";
     for (const auto& command : commands) {
         out += "        " + command.name + ") flags='" + joined(command.flags) + "'" +
-               (command.takes_workspace ? "; live=yes" : "") + " ;;\n";
+               (command.takes_workspace ? "; live=yes" : "") +
+               (command.verbs.empty() ? "" : "; verbs='" + joined(command.verbs) + "'") + " ;;\n";
     }
     out += "        '') COMPREPLY=($(compgen -W '" + names(commands) + "' -- \"$word\")); return ;;\n"
            "    esac\n"
            "    if [[ $word == -* ]]; then\n"
            "        COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
+           "    elif [[ $verbs ]]; then\n"
+           "        COMPREPLY=($(compgen -W \"$verbs\" -- \"$word\"))\n"
            "    elif [[ $live ]]; then\n"
            "        COMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" \"${shared[@]}\" list -o name 2>/dev/null)\" -- \"$word\"))\n"
            "    fi\n"
@@ -98,6 +106,7 @@ std::string zsh_completion(const std::vector<CommandWords>& commands) {
     for (const auto& command : commands) {
         out += "        " + command.name + ") flags=(" + joined(command.flags) + ")" +
                (command.takes_workspace ? "; [[ $PREFIX == -* ]] || compadd -- ${(f)\"$(berth list -o name 2>/dev/null)\"}" : "") +
+               (command.verbs.empty() ? "" : "; [[ $PREFIX == -* ]] || compadd -- " + joined(command.verbs)) +
                " ;;\n";
     }
     out += "    esac\n"
@@ -114,6 +123,9 @@ std::string fish_completion(const std::vector<CommandWords>& commands) {
         out += "complete -c berth -n __fish_use_subcommand -a " + command.name + " -d " + single_quoted(command.meaning) + "\n";
         for (const auto& flag : command.flags) {
             out += "complete -c berth -n '__fish_seen_subcommand_from " + command.name + "' -l " + flag.substr(2) + "\n";
+        }
+        for (const auto& verb : command.verbs) {
+            out += "complete -c berth -n '__fish_seen_subcommand_from " + command.name + "' -a " + verb + "\n";
         }
         if (command.takes_workspace) {
             out += "complete -c berth -n '__fish_seen_subcommand_from " + command.name +

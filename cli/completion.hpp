@@ -14,6 +14,7 @@ struct CommandWords {
     std::string meaning;
     std::vector<std::string> flags;       // "--user"
     bool takes_workspace = false;
+    std::vector<std::string> verbs = {};  // of its own: "cordon"
 };
 
 std::string bash_completion(const std::vector<CommandWords>& commands);

@@ -40,6 +40,11 @@ public:
     Result<Json> workspace(const std::string& id);
     Result<Json> claims();
     Result<Json> hosts();
+    Result<Json> host(const std::string& id);
+    Result<Json> cordon(const std::string& host, const std::string& why);
+    Result<Json> uncordon(const std::string& host, const std::string& why);
+    Result<Json> drain(const std::string& host, const std::string& why);
+    Result<Json> end_host(const std::string& host, const std::string& mode, const std::string& why);
     Result<Json> pools();
     Result<Json> status();
     Result<Json> totals();                // of /v1/status: counts, and whether the ledger can be trusted

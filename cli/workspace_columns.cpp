@@ -91,7 +91,7 @@ std::vector<Column> host_columns(Instant now) {
     return {{"HOST", text("host")},
             {"POOL", text("pool")},
             {"LIVENESS", text("liveness")},
-            {"ADMISSION", text("admission")},
+            {"ADMISSION", [](const Json& row) { return find(row, "ending") != nullptr ? std::string{"ending"} : text_at(row, "admission"); }},
             {"USED", slots_used, Shown::always, Align::right},
             {"CPU", [](const Json& row) { return percent(row, "cpu"); }, Shown::always, Align::right},
             {"MEMORY", [](const Json& row) { return percent(row, "memory"); }, Shown::always, Align::right},
@@ -101,7 +101,9 @@ std::vector<Column> host_columns(Instant now) {
             {"PORT", text("proxy_port"), Shown::wide, Align::right},
             {"DISK", [](const Json& row) { return percent(row, "disk"); }, Shown::wide, Align::right},
             {"FAILURES", text("failures"), Shown::wide, Align::right},
-            {"INCARNATION", text("incarnation"), Shown::wide}};
+            {"PROVIDER", text("provider"), Shown::wide},
+            {"INCARNATION", text("incarnation"), Shown::wide},
+            {"WAITS FOR", text("waits_for"), Shown::wide}};
 }
 
 std::vector<Column> pool_columns() {

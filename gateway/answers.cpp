@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.hpp"
+#include "events/instances.hpp"
 #include "gateway/shapes.hpp"
 #include "gateway/step.hpp"
 
@@ -55,14 +56,27 @@ HttpAnswer workspace_answer(const Picture& picture, const Dress& dress, const Do
 HttpAnswer done_answer(const Picture& picture, const Dress& dress, const Done& done, const Turn& turn) {
     switch (dress.route->operation) {
         case Operation::cordon:
-        case Operation::uncordon: {
+        case Operation::uncordon:
+        case Operation::drain: {
             const auto at = picture.view.hosts.find(HostId{dress.parameter});
             if (at == picture.view.hosts.end()) return json_answer({{"host", dress.parameter}, {"count", done.count}});
-            return json_answer(host_shape(at->second, nullptr));
+            return json_answer(host_shape(at->second, picture.view, nullptr));
         }
         case Operation::compat_release: return json_answer({{"status", "ok"}, {"released", done.count}});
         default: return workspace_answer(picture, dress, done, turn);
     }
+}
+
+HttpAnswer end_answer(const Picture& picture, const Dress& dress, const EndHostReply& reply) {
+    if (dress.route->style == Style::v1) {
+        auto shape = json_of(reply);
+        shape["host"] = dress.parameter;
+        return json_answer(shape);
+    }
+    const auto at = picture.view.hosts.find(HostId{dress.parameter});
+    return json_answer({{"status", "ok"}, {"machineId", at == picture.view.hosts.end() ? dress.parameter : instance_of(at->second)},
+                        {"host", dress.parameter}, {"released", reply.stopped},
+                        {"detail", reply.waits_for.empty() ? "it has ended" : reply.waits_for}});
 }
 
 HttpAnswer facts_answer(const Picture& picture, const Dress& dress, const FactsReply& reply) {
@@ -84,6 +98,7 @@ HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply
     if (!reply) return refused(dress, reply.error(), turn);
     if (const auto* claim = std::get_if<ClaimReply>(&*reply)) return claim_answer(dress, *claim, turn);
     if (const auto* done = std::get_if<Done>(&*reply)) return done_answer(picture, dress, *done, turn);
+    if (const auto* ending = std::get_if<EndHostReply>(&*reply)) return end_answer(picture, dress, *ending);
     return facts_answer(picture, dress, std::get<FactsReply>(*reply));
 }
 
@@ -95,14 +110,10 @@ HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& mi
     return json_answer(shape, 201);
 }
 
-HttpAnswer answer_ending(const EndMachine& end, std::uint32_t released) {
-    return json_answer({{"status", "ok"}, {"machineId", end.instance}, {"host", end.host.host.value}, {"released", released},
-                        {"detail", "cordoned; it ends when its environments are stopped"}});
-}
-
 bool shows(const Picture& picture, const Result<Reply>& reply) {
     if (!reply || !picture.following) return true;
     if (const auto* done = std::get_if<Done>(&*reply)) return picture.view.position >= done->position;
+    if (const auto* ending = std::get_if<EndHostReply>(&*reply)) return picture.view.position >= ending->position;
     const auto* claim = std::get_if<ClaimReply>(&*reply);
     if (!claim || claim->state != ClaimState::granted || claim->claim.empty()) return true;
     const auto at = picture.view.claims.find(claim->claim);

@@ -20,7 +20,6 @@ struct Policy {
     Duration claim_wait_max{900'000};
     Duration request_timeout{15'000};      // of what the bus is asked, beside claims
     Duration catch_up{1'000};              // how long an answer waits for the facts it caused
-    Duration machine_drain{90'000};        // how long POST /destroy goes on asking for the permit
     std::uint32_t connections_max = 512;
     std::uint32_t streams_max = 128;       // event streams among them
     std::uint32_t streams_per_caller_max = 32;
@@ -38,7 +37,7 @@ struct Policy {
     std::uint32_t replay_page = 200;       // facts asked for at once while a stream catches up
 
     BERTH_FIELDS(Policy, listen_address, port, public_url, metrics_open, claim_wait, claim_wait_max, request_timeout,
-                 catch_up, machine_drain, connections_max, streams_max, streams_per_caller_max, page_default, page_max,
+                 catch_up, connections_max, streams_max, streams_per_caller_max, page_default, page_max,
                  header_bytes_max, headers_max, body_bytes_max, body_depth_max, read_timeout, idle_timeout,
                  write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page)
 };

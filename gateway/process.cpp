@@ -23,7 +23,6 @@ namespace {
 constexpr Duration look_at_tokens{1'000};
 constexpr Duration settle_period{100};
 constexpr Duration claim_again{500};      // pause before a claim that met no allocator is asked again
-constexpr Duration drain_again{1'000};
 constexpr Duration replay_again{1'000};
 constexpr std::size_t heartbeats_max = 10'000;
 constexpr std::string_view page_policy =
@@ -295,39 +294,6 @@ void Process::carry_out(ClientId client, StreamWish wish, const Turn&) {
     open_.erase(client);
     server_->begin_stream(client, std::move(head));
     streams_->open(client, std::move(wish));
-}
-
-// Cordon first, so that nothing new lands while the old leases end; the scaler ends what is sealed.
-void Process::carry_out(ClientId client, EndMachine end, const Turn& turn) {
-    const auto why = fmt::format("{} asked to end this instance", end.dress.caller.user.value);
-    std::function<void(Result<Done>)> cordoned = [this, client, end, turn, why](Result<Done> outcome) {
-        if (!outcome) return settle(client, end.dress, fail(outcome.error()), turn);
-        std::function<void(Result<Done>)> released = [this, client, end, turn](Result<Done> gone_or_not) {
-            const bool none = !gone_or_not && gone_or_not.error().kind == ErrorKind::not_found;
-            if (!gone_or_not && !none) return settle(client, end.dress, fail(gone_or_not.error()), turn);
-            finish(client, answer_ending(end, gone_or_not ? gone_or_not->count : 0));
-            if (ending_.insert(end.host.host).second) drain(end, loop_.now() + picture_.policy.machine_drain);
-        };
-        const ReleaseRequest release{{.instance = end.instance}, why, end.dress.caller.principal()};
-        endpoint_->request(release, picture_.policy.request_timeout, std::move(released));
-    };
-    const CordonRequest cordon{end.host, why};
-    endpoint_->request(cordon, picture_.policy.request_timeout, std::move(cordoned));
-}
-
-void Process::drain(const EndMachine& end, Instant until) {
-    const DrainRequest request{end.host, "its end was asked for"};
-    std::function<void(Result<Permit>)> done = [this, end, until](Result<Permit> permit) {
-        const bool gone = !permit && (permit.error().kind == ErrorKind::not_found || permit.error().kind == ErrorKind::fenced);
-        if (!permit && !gone && loop_.now() < until) {
-            loop_.after(drain_again, [this, end, until] { drain(end, until); });
-            return;
-        }
-        ending_.erase(end.host.host);
-        if (permit) log_info("machine.sealed", {{"host", end.host.host}});
-        if (!permit && !gone) log_warn("machine.not_sealed", {{"host", end.host.host}, {"why", permit.error().text}});
-    };
-    endpoint_->request(request, picture_.policy.request_timeout, std::move(done));
 }
 
 // ---- answers

@@ -56,10 +56,8 @@ private:
     void take(ClientId client, HttpRequest request);
     void carry_out(ClientId client, Ask ask, const Turn& turn);
     void carry_out(ClientId client, TokenChange change, const Turn& turn);
-    void carry_out(ClientId client, EndMachine end, const Turn& turn);
     void carry_out(ClientId client, StreamWish wish, const Turn& turn);
     void ask_claim(const std::shared_ptr<Claiming>& claiming);
-    void drain(const EndMachine& end, Instant until);
     void settle(ClientId client, const Dress& dress, Result<Reply> reply, const Turn& turn);
     void settle_waiting();
     void finish(ClientId client, HttpAnswer answer);
@@ -75,7 +73,6 @@ private:
     std::map<ClientId, Open> open_;
     std::deque<Waiting> waiting_;
     std::map<ClientId, std::shared_ptr<Claiming>> claiming_;
-    std::set<HostId> ending_;              // hosts whose permit is being asked for
     std::string tokens_stamp_;
     std::unique_ptr<bus::Endpoint> endpoint_;
     std::unique_ptr<bus::Follower> follower_;

@@ -21,6 +21,8 @@ constexpr FieldRule claim_body[] = {
     {"ttl_ms", duration_ms, maybe, "Length of the lease; default and cap are the pool's."},
     {"wait_ms", duration_ms, maybe, "How long to wait for it; 0 answers at once."}};
 constexpr FieldRule why_body[] = {{"why", text, maybe, "For the ledger: why."}};
+constexpr FieldRule end_host_body[] = {{"mode", name, maybe, "'wait' until its workspaces are over (the default), 'force' them to stop, or 'undo' an end."},
+                                       {"why", text, maybe, "For the ledger: why."}};
 constexpr FieldRule extend_body[] = {{"expires_at", instant, required, "The lease's new end: absolute, never earlier, capped."}};
 constexpr FieldRule hold_body[] = {{"until", instant, required, "Not to be stopped for idleness before."},
                                    {"why", text, maybe, "For the ledger: why."}};
@@ -80,6 +82,8 @@ constexpr Route table[] = {
     {OP(get_host), "GET", "/v1/hosts/{id}", operators, reads, v1, "One host", {}, {}, "Host"},
     {OP(cordon), "POST", "/v1/hosts/{id}/cordon", operators, changes, v1, "Place nothing new on this host", {}, why_body, "Host"},
     {OP(uncordon), "POST", "/v1/hosts/{id}/uncordon", operators, changes, v1, "Place on this host again", {}, why_body, "Host"},
+    {OP(drain), "POST", "/v1/hosts/{id}/drain", operators, changes, v1, "Empty it: place nothing new there and stop what runs; it stays", {}, why_body, "Host"},
+    {OP(end_host), "POST", "/v1/hosts/{id}/end", operators, changes, v1, "End this host, with its machine; or undo that until its seal", {}, end_host_body, "HostEnd"},
     {OP(list_pools), "GET", "/v1/pools", known, reads, v1, "Pools: policy numbers and what there is", page_query, {}, "Pools"},
     {OP(list_facts), "GET", "/v1/facts", known, reads, v1, "The ledger: what was decided, why, on what evidence", facts_query, {}, "Facts"},
     {OP(events), "GET", "/v1/events", known, reads, v1, "Server-sent events: facts from a position, then what happens", events_query, {}, ""},

@@ -18,7 +18,7 @@ namespace berth::gateway {
 
 enum class Operation {
            claim, list_claims, get_claim, list_workspaces, get_workspace, release, stop, start, destroy,
-           extend, hold, link, list_hosts, get_host, cordon, uncordon, list_pools, list_facts, events, status, health,
+           extend, hold, link, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,
            openapi, who, list_tokens, mint_token, revoke_token, healthz, livez, readyz, metrics, dashboard,
            dashboard_script, dashboard_style, home, compat_health, compat_status, compat_claim, compat_release,
            compat_destroy, compat_register, compat_heartbeat, compat_project

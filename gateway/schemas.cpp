@@ -164,12 +164,16 @@ Json all_schemas() {
     add(all["Workspace"], {{"count", whole(), Need::optional}, {"position", digits(), Need::optional}});
     all["Workspaces"] = paged("workspaces", "Workspace");
     all["Host"] = schema_of_type<HostView>();
-    add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional}});
+    add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional},
+                       {"waits_for", text(), Need::optional}});
+    all["HostEnd"] = schema_of_type<EndHostReply>();
+    add(all["HostEnd"], {{"host", text()}});
     all["Hosts"] = paged("hosts", "Host");
     all["Pool"] = schema_of_type<PoolDefined>();
     for (const char* count : {"hosts", "slots", "ready", "leased", "stopping", "quarantined", "launching", "waiting"}) {
         add(all["Pool"], {{count, whole()}});
     }
+    add(all["Pool"], {{"retired_at", moment(), Need::optional}});
     all["Pools"] = paged("pools", "Pool");
     all["Fact"] = fact_schema();
     all["Facts"] = paged("facts", "Fact", false);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "events/ending.hpp"
+
 namespace berth::gateway {
 
 namespace {
@@ -50,8 +52,9 @@ std::string compat_state(const HostView& host) {
 
 Json workspace_shape(const WorkspaceView& workspace) { return json_of(workspace); }
 
-Json host_shape(const HostView& host, const HostHeartbeat* heartbeat) {
+Json host_shape(const HostView& host, const View& view, const HostHeartbeat* heartbeat) {
     auto shape = json_of(host);
+    if (auto waits = waits_for(view, host); !waits.empty()) shape["waits_for"] = std::move(waits);
     if (heartbeat == nullptr || heartbeat->incarnation != host.incarnation) return shape;
     shape["load"] = json_of(heartbeat->load);
     auto phases = Json::array();
@@ -62,6 +65,7 @@ Json host_shape(const HostView& host, const HostHeartbeat* heartbeat) {
 
 Json pool_shape(const PoolDefined& pool, const View& view) {
     auto shape = json_of(pool);
+    if (view.is_retired(pool.pool)) shape["retired_at"] = json_of(view.retired->at(pool.pool));
     std::uint32_t hosts = 0, ready = 0, leased = 0, stopping = 0, quarantined = 0, launching = 0, waiting = 0, slots = 0;
     for (const auto& [id, host] : view.hosts) {
         if (host.pool != pool.pool || host.liveness == Liveness::gone) continue;

@@ -10,7 +10,7 @@
 namespace berth::gateway {
 
 Json workspace_shape(const WorkspaceView& workspace);
-Json host_shape(const HostView& host, const HostHeartbeat* heartbeat);
+Json host_shape(const HostView& host, const View& view, const HostHeartbeat* heartbeat);
 Json pool_shape(const PoolDefined& pool, const View& view);
 Json claim_shape(const ClaimView& claim, const View& view);
 Json claim_reply_shape(const ClaimReply& reply);

@@ -170,7 +170,17 @@ Step compat_destroy(const Asked& asked) {
     const auto name = *asked.body.text("machineId");
     const auto* host = host_named(asked.picture.view, name);
     if (!host || host->liveness == Liveness::gone) return no_host(asked, name);
-    return EndMachine{{host->host, host->incarnation}, host->instance, asked.dress()};
+    auto ask = asked.ask(EndHostRequest{{host->host, host->incarnation}, EndMode::force, "POST /destroy", asked.caller.principal()});
+    ask.dress.parameter = host->host.value;
+    return ask;
+}
+
+Step end_host(const Asked& asked, const HostView& host) {
+    const auto mode = enum_from<EndMode>(asked.body.text("mode").value_or("wait"));
+    if (!mode) return asked.bad_field("mode", "is 'wait', 'force' or 'undo'");
+    auto ask = asked.ask(EndHostRequest{{host.host, host.incarnation}, *mode, asked.body.text("why").value_or(""), asked.caller.principal()});
+    ask.dress.parameter = host.host.value;
+    return ask;
 }
 
 // A foreign agent's word alone brings no host in: hosts register over the bus, with a key of theirs.
@@ -263,17 +273,21 @@ Step decide(const Asked& asked) {
         case Operation::compat_release: return compat_release(asked);
         case Operation::list_hosts:
             return page_of(asked, "hosts", view.hosts, [&](const HostView& item) {
-                return host_shape(item, heartbeat_of(asked.picture, item.host));
+                return host_shape(item, view, heartbeat_of(asked.picture, item.host));
             });
         case Operation::get_host:
         case Operation::cordon:
-        case Operation::uncordon: {
+        case Operation::uncordon:
+        case Operation::drain:
+        case Operation::end_host: {
             const auto* host = host_named(view, asked.parameter);
             if (!host) return no_host(asked, asked.parameter);
             const HostRef ref{host->host, host->incarnation};
-            if (asked.route.operation == Operation::cordon) return asked.ask(CordonRequest{ref, asked.why()});
+            if (asked.route.operation == Operation::cordon) return asked.ask(CordonRequest{ref, asked.why(), Tenants::keep, principal});
+            if (asked.route.operation == Operation::drain) return asked.ask(CordonRequest{ref, asked.why(), Tenants::stop, principal});
+            if (asked.route.operation == Operation::end_host) return end_host(asked, *host);
             if (asked.route.operation == Operation::uncordon) return asked.ask(UncordonRequest{ref, asked.why()});
-            return json_answer(host_shape(*host, heartbeat_of(asked.picture, host->host)));
+            return json_answer(host_shape(*host, view, heartbeat_of(asked.picture, host->host)));
         }
         case Operation::list_pools:
             return page_of(asked, "pools", view.pools, [&](const PoolDefined& item) { return pool_shape(item, view); });

@@ -32,8 +32,8 @@ struct Picture {
 };
 
 using Call = std::variant<ClaimRequest, LinkRequest, ReleaseRequest, DestroyRequest, ExtendRequest, HoldRequest,
-                          FactsRequest, CordonRequest, UncordonRequest>;
-using Reply = std::variant<ClaimReply, Done, FactsReply>;
+                          FactsRequest, CordonRequest, UncordonRequest, EndHostRequest>;
+using Reply = std::variant<ClaimReply, Done, FactsReply, EndHostReply>;
 
 /// What the reply has to be dressed as.
 struct Dress {
@@ -65,16 +65,10 @@ struct TokenChange {
     std::string revoke;                    // an id
     Dress dress;
 };
-/// POST /destroy: release what is on the instance, cordon its host, and ask for the permit to end it.
-struct EndMachine {
-    HostRef host;
-    std::string instance;
-    Dress dress;
-};
 
 struct MetricsWish {};                    // the shell's own counters are in it
 
-using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, EndMachine, MetricsWish>;
+using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, MetricsWish>;
 
 struct Turn {
     Instant now;
@@ -84,7 +78,6 @@ struct Turn {
 Step step(const Picture& picture, const HttpRequest& request, const Turn& turn);
 HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply>& reply, const Turn& turn);
 HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& minted, const Turn& turn);
-HttpAnswer answer_ending(const EndMachine& end, std::uint32_t released);
 /// Whether the picture shows what this reply tells of already. An answer waits for it (at most
 /// policy.catch_up), so that who reads after writing finds what they wrote.
 bool shows(const Picture& picture, const Result<Reply>& reply);

@@ -166,10 +166,53 @@ TEST_F(Gateway, ends_a_machine_by_sealing_it_first) {
     const auto ended = post("/destroy", {{"machineId", "h-1"}});
     ASSERT_EQ(ended.status, 200) << ended.body;
     EXPECT_EQ(ended.json["released"], 1);
+    EXPECT_THAT(std::string{ended.json["detail"]}, HasSubstr("being stopped"));
     ASSERT_TRUE(host_until([&] { return !host->stopped.empty(); }));
     ASSERT_TRUE(host->beat());
     EXPECT_TRUE(eventually([&] { return get("/v1/hosts/h-1").json["admission"] == "draining"; }));
     EXPECT_EQ(post("/destroy", {{"machineId", "nothing"}}).status, 404);
+}
+
+// Field report 39: the end is a fact, and whoever dies after it only delays it.
+TEST_F(Gateway, a_destroyed_machine_ends_though_gateway_and_allocator_are_killed_on_the_way) {
+    ASSERT_EQ(claim("ada", "web", "k-1").status, 201);
+    std::uint32_t seals = 0;
+    host->peer().endpoint().serve<SealCommand>([&](SealCommand command, const bus::Delivery&, bus::Responder to) {
+        if (++seals > 1) to.reply(SealReply{.incarnation = command.incarnation});   // the first one dies with its allocator
+    });
+    ASSERT_EQ(post("/destroy", {{"machineId", "h-1"}}).status, 200);
+    cluster.process("gateway").kill();
+    cluster.process("allocator").kill();
+    cluster.start("allocator");
+    ASSERT_TRUE(host_until([&] { return host->beat().has_value(); }));
+    ASSERT_TRUE(host_until([&] { return seals >= 1; }, Duration{30'000})) << cluster.log_of("allocator");
+    cluster.process("allocator").kill();
+    cluster.start("allocator");
+    ASSERT_TRUE(host_until([&] { return host->beat().has_value(); }));
+    ASSERT_TRUE(host_until([&] { return seals >= 2; }, Duration{30'000})) << cluster.log_of("allocator");
+    restart_gateway();
+    EXPECT_TRUE(eventually([&] { return get("/v1/hosts/h-1").json["liveness"] == "gone"; })) << get("/v1/hosts/h-1").body;
+    const auto facts = get("/v1/facts?subject=h-1");
+    EXPECT_THAT(facts.body, HasSubstr("asked to end it by force (--force): POST /destroy"));
+}
+
+TEST_F(Gateway, an_operator_undoes_the_end_of_a_host_until_its_seal) {
+    ASSERT_EQ(claim("ada", "web", "k-1").status, 201);
+    const auto ending = post("/v1/hosts/h-1/end", {{"why", "old disk"}});
+    ASSERT_EQ(ending.status, 200) << ending.body;
+    EXPECT_EQ(ending.json["waits_for"], "1 workspace on it; --force stops them now");
+    EXPECT_EQ(get("/v1/hosts/h-1").json["ending"]["why"], "operator:operator asked to end it: old disk");
+    EXPECT_EQ(post("/v1/hosts/h-1/uncordon", Json::object()).status, 409);
+    EXPECT_EQ(post("/v1/hosts/h-1/end", {{"mode", "later"}}).status, 422);
+    EXPECT_EQ(post("/v1/hosts/h-1/end", {{"mode", "undo"}}).json["changed"], 1);
+    EXPECT_EQ(get("/v1/hosts/h-1").json["admission"], "open");
+    EXPECT_EQ(claim("bob", "web", "k-2").status, 201) << "workspaces land there again";
+
+    EXPECT_EQ(post("/v1/hosts/h-1/drain", {{"why", "new kernel"}}).json["admission"], "cordoned");
+    ASSERT_TRUE(host_until([&] { return host->stopped.size() == 2; }));
+    EXPECT_EQ(post("/v1/hosts/h-1/uncordon", Json::object()).json["admission"], "open");
+    EXPECT_EQ(post("/v1/hosts/h-1/end", Json::object()).status, 200);
+    EXPECT_EQ(post("/v1/hosts/h-1/end", {{"mode", "undo"}}).status / 100, 4) << "it is empty, so it was sealed at once";
 }
 
 TEST_F(Gateway, answers_a_claim_although_its_allocator_died) {

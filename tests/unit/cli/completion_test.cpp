@@ -14,7 +14,8 @@ namespace berth::cli {
 namespace {
 
 const std::vector<CommandWords> commands{{"claim", "Get it: it's yours", {"--user", "--wait"}, false},
-                                         {"open", "Open it", {"--print"}, true}};
+                                         {"open", "Open it", {"--print"}, true},
+                                         {"hosts", "List them", {"--all"}, false, {"cordon", "end"}}};
 
 std::string output_of(const std::string& command) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
@@ -32,8 +33,9 @@ TEST(Completion, BashOffersCommandsThenFlags) {
                          "; _berth; echo \"${COMPREPLY[*]}\"' 2>&1");
     };
     EXPECT_EQ(complete("berth cl", 1), "claim\n");
-    EXPECT_EQ(complete("berth \"\"", 1), "claim open\n");
+    EXPECT_EQ(complete("berth \"\"", 1), "claim open hosts\n");
     EXPECT_EQ(complete("berth claim --u", 2), "--user\n");
+    EXPECT_EQ(complete("berth hosts e", 2), "end\n");
     EXPECT_EQ(complete("berth --state claim open --p", 4), "--print\n");  // "claim" is a folder here
     EXPECT_EQ(complete("berth --state /dev/nul", 2), "/dev/null\n");
     // Names of workspaces are asked of the same berth, with the flags that were typed.
