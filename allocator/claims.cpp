@@ -35,12 +35,18 @@ Result<void> check_request(const ClaimRequest& request) {
 Result<PoolDefined> pool_for(const View& view, const std::optional<PoolName>& asked) {
     if (asked) {
         const auto at = view.pools.find(*asked);
-        if (at != view.pools.end()) return at->second;
-        return fail(ErrorKind::not_found, "there is no pool '{}'; see `berth pools`", asked->value);
+        if (at == view.pools.end()) return fail(ErrorKind::not_found, "there is no pool '{}'; see `berth pools`", asked->value);
+        if (view.is_retired(*asked)) return fail(ErrorKind::not_found, "pool '{}' is retired: it is configured no more; see `berth pools`", asked->value);
+        return at->second;
     }
-    if (view.pools.size() == 1) return view.pools.begin()->second;
-    if (const auto at = view.pools.find(PoolName{"default"}); at != view.pools.end()) return at->second;
-    return fail(ErrorKind::invalid, "name a pool: there are {} and none is called 'default'", view.pools.size());
+    std::vector<const PoolDefined*> open;
+    for (const auto& [name, pool] : view.pools) {
+        if (view.is_retired(name)) continue;
+        if (name.value == "default") return pool;
+        open.push_back(&pool);
+    }
+    if (open.size() == 1) return *open.front();
+    return fail(ErrorKind::invalid, "name a pool: there are {} and none is called 'default'", open.size());
 }
 
 // The suffix differs also between two histories of one ledger, when an old copy was put back (F16).

@@ -124,6 +124,7 @@ void ask(Turn& turn, const Asked<RegisterRequest>& asked) {
                     fmt::format("it offers {} slots to pool {}", offer.slots, offer.pool.value), {"version " + offer.version});
     }
     const auto& host = turn.state.view.hosts.at(offer.host);
+    keep_pool_of(turn, offer.host);
     drive_ending(turn, offer.host);
     meet(turn, host, offer);
     if (host.liveness == Liveness::unknown) turn.record(HostReturned{{host.host, host.incarnation}}, "it registered again");

@@ -279,9 +279,10 @@ void ask(Turn& turn, const Asked<ExtendRequest>& asked) {
         const auto until = std::min(asked.body.expires_at, turn.now + turn.state.view.pools.at(workspace.pool).ttl_max_ms);
         if (workspace.state == WorkspaceState::stopped && until > turn.now) {
             if (turn.state.storage_low) return turn.refuse(asked.caller, disk_is_full());
+            const bool retired = turn.state.view.is_retired(workspace.pool);
             ask_claim(turn, {std::nullopt, asked.role, asked.sender, asked.message,
                              ClaimRequest{.key = {"extend/" + asked.message}, .user = workspace.user, .project = workspace.project,
-                                          .pool = workspace.pool, .ttl_ms = until - turn.now}});
+                                          .pool = retired ? std::nullopt : std::optional{workspace.pool}, .ttl_ms = until - turn.now}});
             ++count;
         } else if (extend_lease(turn, workspace, asked.body.expires_at, "extended as asked")) {
             ++count;

@@ -123,6 +123,9 @@ void ask(Turn& turn, const Asked<LaunchRequest>& asked) {
     if (at == turn.state.view.pools.end()) {
         return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no pool '{}'", asked.body.pool.value)});
     }
+    if (turn.state.view.is_retired(asked.body.pool)) {
+        return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("pool '{}' is retired: it is configured no more", asked.body.pool.value)});
+    }
     if (turn.state.view.doubted_by) {
         return turn.refuse(asked.caller, {ErrorKind::unavailable, "the ledger is an old copy and may not know the newest hosts; see docs/restore.md"});
     }

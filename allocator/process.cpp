@@ -23,7 +23,12 @@ Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, bus::Endpoint& e
     std::unique_ptr<Process> process{new Process(loop, endpoint, ledger, make_state(std::move(policy), std::move(view)), shell_policy)};
     auto& self = *process;
     self.feed(Begin{ledger.id(), self.state().policy.version});
-    for (const auto& pool : pools) self.feed(PoolConfigured{pool});
+    PoolsConfigured all;
+    for (const auto& pool : pools) {
+        self.feed(PoolConfigured{pool});
+        all.pools.push_back(pool.pool);
+    }
+    self.feed(std::move(all));
     self.end_round();
     if (self.failure()) return fail(*self.failure());
     self.serve_all();

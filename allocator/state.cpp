@@ -11,6 +11,8 @@ namespace berth::allocator {
 
 namespace {
 
+constexpr const char* retired_text = "the pool is configured no more";
+
 bool needs_driving(const WorkspaceView& workspace) {
     return workspace.state == WorkspaceState::starting || workspace.state == WorkspaceState::stopping ||
            workspace.state == WorkspaceState::destroying;
@@ -67,8 +69,12 @@ public:
         note_unmet(state_, fact.host);
         note_ending(state_, fact.host);
         refresh_rank(state_, fact.host);
-        state_.blocked_by.erase(fact.pool);
+        if (!state_.view.is_retired(fact.pool)) state_.blocked_by.erase(fact.pool);
     }
+    void operator()(const PoolDefined& fact) {
+        if (const auto at = state_.blocked_by.find(fact.pool); at != state_.blocked_by.end() && at->second == retired_text) state_.blocked_by.erase(at);
+    }
+    void operator()(const PoolRetired& fact) { state_.blocked_by[fact.pool] = retired_text; }
     void operator()(const HostCordoned& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostUncordoned& fact) { refresh_rank(state_, fact.host.host); }
     void operator()(const HostEnding& fact) { note_ending(state_, fact.host.host); }
@@ -171,6 +177,9 @@ std::uint64_t order_of(const ClaimId& id) {
 
 State make_state(Policy policy, View view) {
     State state{.policy = std::move(policy), .view = std::move(view)};
+    if (state.view.retired) {
+        for (const auto& [name, since] : *state.view.retired) state.blocked_by[name] = retired_text;
+    }
     for (const auto& [id, host] : state.view.hosts) {
         note_unmet(state, id);
         note_ending(state, id);

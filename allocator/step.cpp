@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One visit per input; what each does stands in claims.cpp, leases.cpp, hosts.cpp, permits.cpp,
-// endings.cpp.
+// endings.cpp, pools.cpp.
 #include "allocator/step.hpp"
 
 #include "allocator/turn.hpp"
@@ -26,11 +26,8 @@ public:
         drive_due(turn_);
         resume_claims(turn_);
     }
-    void operator()(const PoolConfigured& configured) {
-        const auto at = turn_.state.view.pools.find(configured.pool.pool);
-        if (at != turn_.state.view.pools.end() && at->second == configured.pool) return;
-        turn_.record(configured.pool, "the configuration names it so");
-    }
+    void operator()(const PoolConfigured& configured) { configure(turn_, configured.pool); }
+    void operator()(const PoolsConfigured& configured) { configure(turn_, configured); }
     void operator()(const StorageChanged& changed) { turn_.state.storage_low = changed.storage == Storage::low; }
     void operator()(const Tick&) {
         expire_claims(turn_);

@@ -35,6 +35,10 @@ struct Begin {
 struct PoolConfigured {
     PoolDefined pool;
 };
+/// All that the configuration names, after each was given as PoolConfigured: others are retired.
+struct PoolsConfigured {
+    std::vector<PoolName> pools;
+};
 struct StorageChanged {
     Storage storage = Storage::ample;
 };
@@ -52,7 +56,7 @@ struct CommandAnswered {
     Result<HostAnswer> answer;
 };
 
-using Input = std::variant<Begin, PoolConfigured, StorageChanged, Tick, IdleIntended, CommandAnswered,
+using Input = std::variant<Begin, PoolConfigured, PoolsConfigured, StorageChanged, Tick, IdleIntended, CommandAnswered,
                            Asked<ClaimRequest>, Asked<ClaimOutcomeRequest>, Asked<LinkRequest>, Asked<ReleaseRequest>,
                            Asked<DestroyRequest>, Asked<ExtendRequest>, Asked<HoldRequest>, Asked<RegisterRequest>,
                            Asked<HostHeartbeat>, Asked<HostObjected>, Asked<CordonRequest>, Asked<UncordonRequest>,

@@ -95,6 +95,12 @@ void ask(Turn& turn, const Asked<EndHostRequest>& asked);
 void drive_ending(Turn& turn, const HostId& id);
 void drive_endings(Turn& turn);
 
+// ---- pools (pools.cpp)
+void configure(Turn& turn, const PoolDefined& pool);
+void configure(Turn& turn, const PoolsConfigured& all);
+/// Ends a host of a retired pool; lets one stay whose pool is configured again.
+void keep_pool_of(Turn& turn, const HostId& id);
+
 // ---- an old copy of the ledger (recovery.cpp)
 /// Why a host that has seen this must not be served: it knows positions that the ledger lacks.
 std::optional<Error> why_doubted(Turn& turn, const HostId& host, Term term_seen, std::optional<Position> position_seen);

@@ -72,6 +72,7 @@ std::string gist_of(std::string_view type, const Json& data) {
     if (type == "pool.defined") {
         return gist.add("", "pool").add("buffer", "buffer").add("", "buffer_unit").add("hosts", "hosts_min").add("to", "hosts_max").text();
     }
+    if (type == "pool.retired") return gist.add("", "pool").text();
     if (type == "allocator.took_over") return gist.add("ledger", "ledger").add("version", "version").text();
     return gist.add("", "workspace").add("", "host").add("slot", "slot").add("epoch", "epoch").add("", "launch").text();
 }

@@ -116,7 +116,9 @@ std::vector<Column> pool_columns() {
             {"LEASED", text("leased"), Shown::always, Align::right},
             {"LAUNCHING", text("launching"), Shown::always, Align::right},
             {"WAITING", text("waiting"), Shown::always, Align::right},
-            {"BUFFER", [](const Json& row) { return text_at(row, "buffer") + " " + text_at(row, "buffer_unit"); }},
+            {"BUFFER", [](const Json& row) {
+                 return find(row, "retired_at") != nullptr ? std::string{"none: retired"} : text_at(row, "buffer") + " " + text_at(row, "buffer_unit");
+             }},
             {"QUARANTINED", text("quarantined"), Shown::wide, Align::right},
             {"SLOTS/HOST", text("slots_per_host"), Shown::wide, Align::right},
             {"STANDBYS", text("standbys"), Shown::wide, Align::right},

@@ -61,6 +61,9 @@ void drive(Turn& turn, const LaunchStarted& launch, Flight& flight) {
         return fail_launch(turn, launch.launch, flight, LaunchFailure::configuration,
                            fmt::format("instance {} runs, but its agent has not registered; read the agent's log there", found->instance));
     }
+    if (!flight.accepted && state.view.is_retired(launch.pool)) {
+        return fail_launch(turn, launch.launch, flight, LaunchFailure::configuration, "its pool is retired: it is configured no more");
+    }
     if (!over && !flight.accepted) call_provider(turn, launch, *pool, flight);
 }
 

@@ -165,6 +165,7 @@ void scale_pools(Turn& turn, const std::map<PoolName, Level>& levels) {
     auto& state = turn.state;
     while (!state.launched.empty() && state.launched.front() + hour <= turn.now) state.launched.pop_front();
     for (const auto& [name, pool] : state.view.pools) {
+        if (state.view.is_retired(name)) continue;
         if (!state.listings.contains(pool.provider)) continue;  // nothing is launched before the first listing
         auto& watch = state.pools[name];
         std::erase_if(watch.granted, [&](const auto& entry) { return entry.second <= turn.now; });

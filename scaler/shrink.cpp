@@ -150,6 +150,7 @@ void shrink_pools(Turn& turn, const std::map<PoolName, Level>& levels) {
     auto& state = turn.state;
     const auto& policy = state.policy;
     for (const auto& [name, pool] : state.view.pools) {
+        if (state.view.is_retired(name)) continue;             // the allocator ends its hosts, surplus or not
         auto& watch = state.pools[name];
         const auto& level = levels.at(name);
         if (!is_current(state, pool, turn.now) || !has_surplus(pool, level)) {
@@ -182,7 +183,7 @@ void drive_victims(Turn& turn, const std::map<PoolName, Level>& levels) {
     for (auto& [id, victim] : state.victims) {
         const auto& host = *state.view.host_of(victim.host);
         const auto* pool = pool_of(state, host.pool);
-        const bool needed = pool && need_of(*pool, levels.at(host.pool)).missing > 0;
+        const bool needed = pool && !state.view.is_retired(host.pool) && need_of(*pool, levels.at(host.pool)).missing > 0;
         drive(turn, host, victim, needed);
     }
 }
