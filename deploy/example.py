@@ -32,7 +32,7 @@ LEFT_OUT = {("pool.default", "pool")}  # the name is in the section's
 # Where the source takes a name to say enough.
 MEANINGS = {
     ("pool.default", "provider"): "where its hosts come from",
-    ("pool.default", "slots_per_host"): "workspaces on one host",
+    ("pool.default", "slots_per_host"): "workspaces on one host; not set, provider local takes 4: it is a laptop",
     ("pool.default", "buffer_unit"): "slots or hosts: what buffer counts",
     ("pool.default", "hosts_max"): "never more than that",
     ("pool.default", "hold_max_ms"): "cap of `berth hold`",

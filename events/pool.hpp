@@ -22,7 +22,7 @@ BERTH_ENUM(LaunchFailure, quota, capacity, permission, configuration, throttle, 
 struct PoolDefined {
     PoolName pool;
     std::string provider = "local";
-    std::uint32_t slots_per_host = 4;
+    std::uint32_t slots_per_host = 20;    // workspaces on one host; not set, provider local has 4: a laptop
     BufferUnit buffer_unit = BufferUnit::slots;
     std::uint32_t buffer = 2;             // ready slots (or idle hosts) to keep
     std::uint32_t hosts_min = 0;

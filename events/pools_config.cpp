@@ -13,6 +13,8 @@ constexpr std::uint32_t slots_most = 1000;      // of one host; what a heartbeat
 constexpr std::uint32_t hosts_most = 10'000;
 constexpr std::uint32_t buffer_most = 100'000;  // as `berth up --buffer`
 
+constexpr std::uint32_t slots_of_a_laptop = 4;  // of provider local: its hosts share one person's machine
+
 bool is_label(std::string_view name) {
     const auto good = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; };
     return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), good);
@@ -52,6 +54,7 @@ Result<std::vector<PoolDefined>> read_pools(const Config& config) {
     for (auto& name : names) {
         auto pool = TRY(read_section<PoolDefined>(config, "pool." + name));
         pool.pool.value = std::move(name);
+        if (pool.provider == "local" && !config.find("pool." + pool.pool.value, "slots_per_host")) pool.slots_per_host = slots_of_a_laptop;
         // Fewer slots than the default number of standbys is no mistake of the writer.
         if (!config.find("pool." + pool.pool.value, "standbys")) pool.standbys = std::min(pool.standbys, pool.slots_per_host);
         TRY(check_pool(pool));

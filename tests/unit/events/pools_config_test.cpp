@@ -15,7 +15,15 @@ Result<std::vector<PoolDefined>> pools_of(const char* toml) { return read_pools(
 TEST(PoolsConfig, NoneMeansTheDefaultPool) {
     const auto pools = pools_of("");
     ASSERT_TRUE(pools);
-    EXPECT_EQ(*pools, (std::vector{PoolDefined{.pool = {"default"}}}));
+    EXPECT_EQ(*pools, (std::vector{PoolDefined{.pool = {"default"}, .slots_per_host = 4}}));
+}
+
+TEST(PoolsConfig, AHostHasTwentySlotsButTheLocalProvidersFour) {
+    const auto pools = pools_of("[pool.big]\nprovider = \"static\"\n[pool.here]\n[pool.many]\nslots_per_host = 9\n");
+    ASSERT_TRUE(pools) << pools.error().text;
+    EXPECT_EQ(pools->at(0).slots_per_host, 20U) << "requirement 5";
+    EXPECT_EQ(pools->at(1).slots_per_host, 4U) << "a laptop";
+    EXPECT_EQ(pools->at(2).slots_per_host, 9U);
 }
 
 TEST(PoolsConfig, WhatIsNotSaidIsTheDefault) {
@@ -30,7 +38,7 @@ TEST(PoolsConfig, WhatIsNotSaidIsTheDefault) {
         buffer = 1
     )");
     ASSERT_TRUE(pools) << pools.error().text;
-    EXPECT_EQ(*pools, (std::vector{PoolDefined{.pool = {"default"}, .buffer = 1},
+    EXPECT_EQ(*pools, (std::vector{PoolDefined{.pool = {"default"}, .slots_per_host = 4, .buffer = 1},
                                    PoolDefined{.pool = {"gpu"}, .slots_per_host = 1, .buffer_unit = BufferUnit::hosts, .buffer = 5,
                                                .hosts_max = 50, .standbys = 1, .idle_after_ms = Duration{5'400'000}}}));
 }
