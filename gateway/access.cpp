@@ -8,17 +8,13 @@
 #include <array>
 #include <charconv>
 
+#include "gateway/target.hpp"
+
 namespace berth::gateway {
 
 namespace {
 
 constexpr std::size_t token_length_max = 512;
-
-std::string lower(std::string_view text) {
-    std::string out{text};
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 struct Address {
     bool v6 = false;
@@ -53,6 +49,18 @@ bool host_is_plain(std::string_view host) {
 std::string origin_host(std::string_view origin) {
     const auto scheme = origin.find("://");
     return scheme == std::string_view::npos ? std::string{} : lower(origin.substr(scheme + 3));
+}
+
+// Scheme, name and port of a URL, as a browser writes an Origin: in lower case, without the scheme's own port.
+std::string origin_of(std::string_view url) {
+    const auto scheme = url.find("://");
+    if (scheme == std::string_view::npos) return {};
+    auto origin = lower(url.substr(0, url.find_first_of("/?#", scheme + 3)));
+    for (const std::string_view usual : {":80", ":443"}) {
+        const bool of_scheme = origin.starts_with("https:") == (usual == ":443");
+        if (of_scheme && origin.ends_with(usual)) origin.erase(origin.size() - usual.size());
+    }
+    return origin;
 }
 
 Problem unauthorised(std::string text) { return {401, ErrorKind::denied, std::move(text), "", Refusal::no_token}; }
@@ -97,7 +105,7 @@ const TrustedNetwork* network_of(const std::vector<TrustedNetwork>& networks, co
     return nullptr;
 }
 
-std::optional<Problem> check_intent(const HttpRequest& request, const Route& route) {
+std::optional<Problem> check_intent(const HttpRequest& request, const Route& route, std::string_view public_url) {
     if (route.effect == Effect::reads) return std::nullopt;
     for (const char* name : {"sec-purpose", "purpose", "x-purpose", "x-moz"}) {
         const auto purpose = lower(request.header(name));
@@ -111,7 +119,9 @@ std::optional<Problem> check_intent(const HttpRequest& request, const Route& rou
         return tricked("a page of another site changes nothing here; use the dashboard or the command line");
     }
     const auto origin = request.header("origin");
-    if (!origin.empty() && origin_host(origin) != lower(request.header("host"))) {
+    // Behind a front proxy the page's origin is the public one, whatever Host came through.
+    const bool is_public = !public_url.empty() && !origin.empty() && origin_of(origin) == origin_of(public_url);
+    if (!origin.empty() && !is_public && origin_host(origin) != lower(request.header("host"))) {
         return tricked("the request comes from a page of another origin and changes nothing here");
     }
     return std::nullopt;

@@ -40,8 +40,9 @@ Result<std::vector<TrustedNetwork>> read_networks(const std::vector<std::string>
 /// The network that this address lies in, the narrowest first; null when none.
 const TrustedNetwork* network_of(const std::vector<TrustedNetwork>& networks, const std::string& address);
 
-/// Refuses what a page of another site, or a browser's guess, could have caused.
-std::optional<Problem> check_intent(const HttpRequest& request, const Route& route);
+/// Refuses what a page of another site, or a browser's guess, could have caused. Pages of this gateway
+/// come from its own address or from `public_url`.
+std::optional<Problem> check_intent(const HttpRequest& request, const Route& route, std::string_view public_url = {});
 
 /// The caller, nobody (on routes for everyone), or why not.
 struct Nobody {};

@@ -2,6 +2,8 @@
 // What the bus replied, as the answer that the route promises.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "events/instances.hpp"
 #include "gateway/shapes.hpp"
@@ -24,6 +26,7 @@ HttpAnswer refused(const Dress& dress, Error error, const Turn& turn) {
 HttpAnswer claim_answer(const Dress& dress, const ClaimReply& reply, const Turn& turn) {
     const bool granted = reply.state == ClaimState::granted;
     if (dress.route->style == Style::compat) {
+        if (reply.over) return refused(dress, {ErrorKind::conflict, reply.over->text}, turn);
         if (!granted) return refused(dress, {ErrorKind::no_capacity, fmt::format("the claim {} is {}", reply.claim.value, to_string(reply.state))}, turn);
         return json_answer(dress.route->operation == Operation::compat_project ? compat_project_shape(reply) : compat_claim_shape(reply));
     }
@@ -31,6 +34,14 @@ HttpAnswer claim_answer(const Dress& dress, const ClaimReply& reply, const Turn&
     auto made = json_answer(claim_reply_shape(reply), granted ? (fresh ? 201 : 200) : 202);
     if (!granted) made.headers.emplace_back("Location", "/v1/claims/" + reply.claim.value);
     return made;
+}
+
+const ClaimView* waiting_start(const View& view, const WorkspaceView& workspace) {
+    if (workspace.state != WorkspaceState::stopped) return nullptr;
+    const auto at = std::find_if(view.claims.begin(), view.claims.end(), [&](const auto& entry) {
+        return entry.second.state == ClaimState::waiting && entry.second.asked.user == workspace.user && entry.second.asked.project == workspace.project;
+    });
+    return at == view.claims.end() ? nullptr : &at->second;
 }
 
 HttpAnswer workspace_answer(const Picture& picture, const Dress& dress, const Done& done, const Turn& turn) {
@@ -48,6 +59,9 @@ HttpAnswer workspace_answer(const Picture& picture, const Dress& dress, const Do
         }
     }
     auto shape = known ? workspace_shape(at->second) : Json{{"workspace", dress.parameter}};
+    // A start that found no slot waits as a claim: its place and its end are told.
+    const auto* start = known ? waiting_start(picture.view, at->second) : nullptr;
+    if (start) shape["waiting"] = claim_shape(*start, picture.view);
     shape["count"] = done.count;
     shape["position"] = std::to_string(done.position.value);
     return json_answer(shape);

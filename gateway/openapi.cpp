@@ -78,7 +78,7 @@ Json good_answer(const Route& route) {
     }
     if (route.answer.empty()) {
         const bool metrics = route.operation == Operation::metrics;
-        const bool script = route.operation == Operation::dashboard_script;
+        const bool script = route.operation == Operation::dashboard_script || route.operation == Operation::dashboard_stream;
         const bool style = route.operation == Operation::dashboard_style;
         return {{"description", route.summary},
                 {"content", content(metrics ? "text/plain" : script ? "text/javascript" : style ? "text/css" : "text/html", {{"type", "string"}})}};

@@ -9,6 +9,7 @@ namespace berth::gateway {
 
 std::string_view dashboard_page();
 std::string_view dashboard_script();
+std::string_view dashboard_stream();
 std::string_view dashboard_style();
 
 }  // namespace berth::gateway

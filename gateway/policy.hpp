@@ -14,7 +14,7 @@ namespace berth::gateway {
 struct Policy {
     std::string listen_address = "127.0.0.1";
     std::uint32_t port = 9092;             // 0: any free one
-    std::string public_url;                // what gateway.url says; empty: made of address and port
+    std::string public_url;                // how others reach it, through a front proxy: its pages may ask too
     bool metrics_open = true;              // /metrics without a token: no names or ids stand in it
     Duration claim_wait{120'000};          // when a claim names none
     Duration claim_wait_max{900'000};

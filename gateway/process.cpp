@@ -13,6 +13,7 @@
 
 #include "base/check.hpp"
 #include "base/diagnostics.hpp"
+#include "base/outside_text.hpp"
 #include "base/rng.hpp"
 #include "os/files.hpp"
 
@@ -22,11 +23,12 @@ namespace {
 
 constexpr Duration look_at_tokens{1'000};
 constexpr Duration settle_period{100};
+constexpr Duration claim_heard_within{1'000};  // over the caller's wait, for an allocator to be heard
 constexpr Duration claim_again{500};      // pause before a claim that met no allocator is asked again
 constexpr Duration replay_again{1'000};
 constexpr std::size_t heartbeats_max = 10'000;
 constexpr std::string_view page_policy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 constexpr std::string_view data_policy = "default-src 'none'; frame-ancestors 'none'";
 
@@ -38,7 +40,7 @@ std::string host_for_url(const std::string& address) {
 
 void add_common_headers(HttpAnswer& answer, const std::string& request_id) {
     auto& headers = answer.headers;
-    const bool page = answer.type.starts_with("text/html");
+    const bool page = answer.type.starts_with("text/html") || answer.type.starts_with("text/javascript");  // a worker's is its script's
     headers.emplace_back("Content-Security-Policy", page ? page_policy : data_policy);
     headers.emplace_back("X-Content-Type-Options", "nosniff");
     headers.emplace_back("Referrer-Policy", "no-referrer");
@@ -57,13 +59,10 @@ std::string stamp_of(const std::string& path) {
 /// Port 0 is any free one: that of the last time if it is still free, because clients and open pages
 /// know it and would not find the gateway again after its restart.
 Result<std::unique_ptr<Server>> open_server(const Policy& policy, const std::string& state, ServerHooks hooks) {
-    std::ifstream file(state + "/gateway.url");
-    std::string url;
+    const auto url = first_line_of(state + "/gateway.url");
+    const auto ours = fmt::format("http://{}:", host_for_url(policy.listen_address));
     unsigned last = 0;
-    if (policy.port == 0 && policy.public_url.empty() && file >> url) {
-        const auto digits = url.rfind(':') + 1;
-        (void)std::from_chars(url.data() + digits, url.data() + url.size(), last);
-    }
+    if (policy.port == 0 && url.starts_with(ours)) (void)std::from_chars(url.data() + ours.size(), url.data() + url.size(), last);
     if (last > 0 && last <= 65'535) {
         auto same = policy;
         same.port = static_cast<decltype(same.port)>(last);
@@ -79,7 +78,8 @@ struct Process::Claiming {
     ClaimRequest request;
     Dress dress;
     Turn turn;
-    Instant until;
+    Instant until;                        // then the bus failed us
+    Instant again_until;                  // the caller's wait: as long as nobody serves it, it is asked again
     bool answered = false;
 };
 
@@ -102,6 +102,7 @@ Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy
     TRY(keep_operator_token(state, loop.now()));
     process->picture_.tokens = TRY(load_tokens(state));
     process->tokens_stamp_ = stamp_of(state + "/tokens.json");
+    process->own_token_stamp_ = stamp_of(state + "/token");
     auto connection = TRY(bus::read_connection(state + "/bus.toml", state + "/keys", {"gateway", Role::gateway}));
     process->endpoint_ = TRY(bus::ZmqEndpoint::open(loop, std::move(connection)));
     ServerHooks hooks;
@@ -122,9 +123,12 @@ Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy
 
 Result<void> Process::write_url() {
     const auto& policy = picture_.policy;
-    url_ = policy.public_url.empty() ? fmt::format("http://{}:{}", host_for_url(policy.listen_address), server_->port()) : policy.public_url;
-    const auto path = state_ + "/gateway.url";
-    return os::write_file(path, url_ + "\n", os::mode_of_notices);
+    const auto local = fmt::format("http://{}:{}", host_for_url(policy.listen_address), server_->port());
+    url_ = policy.public_url.empty() ? local : policy.public_url;
+    TRY(os::write_file(state_ + "/gateway.url", local + "\n", os::mode_of_notices));
+    const auto for_others = state_ + "/gateway.public_url";
+    if (!policy.public_url.empty()) return os::write_file(for_others, policy.public_url + "\n", os::mode_of_notices);
+    return os::remove_file(for_others);
 }
 
 void Process::follow() {
@@ -154,13 +158,16 @@ void Process::follow() {
         settle_waiting();
         if (!std::holds_alternative<TookOver>(record.fact)) return;
         // Whoever waited at the allocator before it is forgotten there: asked again, by the same key.
-        for (const auto& claiming : std::map(claiming_)) ask_claim(claiming.second);
+        for (const auto& [client, claiming] : std::map(claiming_)) ask_claim(claiming);
     };
     handlers.on_lost = [this](const std::string&) {
         picture_.following = false;
         ++traffic_.gaps;
     };
-    handlers.on_head = [this](const LedgerHead&) { picture_.head_at = loop_.now(); };
+    handlers.on_head = [this](const LedgerHead& head) {
+        picture_.head_at = loop_.now();
+        picture_.storage_low = head.storage.has_value();
+    };
     follower_ = std::make_unique<bus::Follower>(loop_, *endpoint_, std::move(handlers));
     endpoint_->subscribe("", [this](const bus::Delivery& delivery) {
         const auto* row = find_event_row(delivery.name);
@@ -175,25 +182,45 @@ void Process::follow() {
 }
 
 void Process::start() {
-    loop_.every(look_at_tokens, [this] { read_tokens_again(); });
+    loop_.every(look_at_tokens, [this] {
+        read_tokens_again();
+        end_with_tokens();
+    });
     loop_.every(settle_period, [this] { settle_waiting(); });
     loop_.every(picture_.policy.stream_heartbeat, [this] { streams_->on_heartbeat(); });
     server_->start();
 }
 
 void Process::read_tokens_again() {
+    // Another text in <state>/token, or none: the old one ends here and now.
+    if (const auto own = stamp_of(state_ + "/token"); own != own_token_stamp_) {
+        own_token_stamp_ = own;
+        if (const auto kept = keep_operator_token(state_, loop_.now()); !kept) log_warn("token.unusable", {{"why", kept.error().text}});
+        own_token_stamp_ = stamp_of(state_ + "/token");
+    }
     const auto stamp = stamp_of(state_ + "/tokens.json");
     if (stamp == tokens_stamp_) return;
     auto tokens = load_tokens(state_);
     if (!tokens) return log_warn("tokens.unreadable", {{"why", tokens.error().text}});
     tokens_stamp_ = stamp;
-    for (const auto& entry : picture_.tokens.entries()) {
-        const auto& now_there = tokens->entries();
-        const bool kept = std::any_of(now_there.begin(), now_there.end(), [&](const TokenEntry& other) { return other.id == entry.id; });
-        if (!kept) streams_->close_all_of(entry.id);
-    }
     picture_.tokens = std::move(*tokens);
     log_info("tokens.read", {{"count", picture_.tokens.entries().size()}});
+    end_with_tokens();
+}
+
+// Whatever stays open for long ends with its token, and its reader is told why.
+void Process::end_with_tokens() {
+    const auto now = loop_.now();
+    streams_->end_without_token(now);
+    for (const auto& [client, claiming] : std::map(claiming_)) {
+        const auto& caller = claiming->dress.caller;
+        const auto why = caller.token_id.empty() ? std::nullopt : picture_.tokens.why_over(caller.token_id, now);
+        if (!why) continue;
+        claiming->answered = true;
+        claiming_.erase(client);
+        finish(client, refuse({401, ErrorKind::denied, *why + " while this claim waited. The claim goes on: ask again with its key and a good token",
+                               "", Refusal::no_token}, claiming->dress.route->style, claiming->turn.request_id));
+    }
 }
 
 // ---- requests
@@ -231,8 +258,10 @@ void Process::take(ClientId client, HttpRequest request) {
 void Process::carry_out(ClientId client, Ask ask, const Turn& turn) {
     if (auto* claim = std::get_if<ClaimRequest>(&ask.call)) {
         auto claiming = std::make_shared<Claiming>();
-        *claiming = {client, std::move(*claim), std::move(ask.dress), turn, turn.now + ask.timeout, false};
+        const auto again_until = turn.now + claim->wait_ms.value_or(Duration{0});
+        *claiming = {client, std::move(*claim), std::move(ask.dress), turn, turn.now + ask.timeout, again_until, false};
         claiming_[client] = claiming;
+        loop_.after(again_until - turn.now + claim_heard_within, [this, claiming] { give_up_unheard(claiming); });
         return ask_claim(claiming);
     }
     std::visit(
@@ -247,27 +276,40 @@ void Process::carry_out(ClientId client, Ask ask, const Turn& turn) {
         ask.call);
 }
 
-// The key makes asking twice the same as asking once, so a claim outlives its allocator's death.
+// The key makes asking twice the same as asking once, so a claim outlives its allocator's death: it is
+// asked again when the bus says that nobody serves it, as long as the caller waits. What the allocator
+// itself refuses is the answer.
 void Process::ask_claim(const std::shared_ptr<Claiming>& claiming) {
-    const auto now = loop_.now();
-    const auto left = claiming->until - now;
+    const auto left = claiming->until - loop_.now();
     if (claiming->answered || left <= Duration{0}) return;
     std::function<void(Result<ClaimReply>)> done = [this, claiming](Result<ClaimReply> reply) {
+        if (!reply) return settle_claim(claiming, fail(reply.error()));
+        settle_claim(claiming, Reply{std::move(*reply)});
+    };
+    const auto absent = [this, claiming](const Error& error) {
         if (claiming->answered) return;
-        const bool unserved = !reply && reply.error().kind == ErrorKind::unavailable;
-        // Nobody answered; but a claim that the ledger ended is answered with that end, of whatever kind.
+        // But a claim that the ledger ended is answered with that end.
         const auto* known = picture_.view.claim_of(*claiming->request.principal, claiming->request.key);
         const bool ended = known && !known->open() && known->state != ClaimState::granted;
-        if (unserved && !ended && loop_.now() + claim_again < claiming->until) {
-            loop_.after(claim_again, [this, claiming] { ask_claim(claiming); });
-            return;
-        }
-        claiming->answered = true;
-        if (const auto at = claiming_.find(claiming->client); at != claiming_.end() && at->second == claiming) claiming_.erase(at);
-        if (!reply) return settle(claiming->client, claiming->dress, fail(reply.error()), claiming->turn);
-        settle(claiming->client, claiming->dress, Reply{std::move(*reply)}, claiming->turn);
+        if (ended || loop_.now() + claim_again >= claiming->again_until) return settle_claim(claiming, fail(error));
+        loop_.after(claim_again, [this, claiming] { ask_claim(claiming); });
     };
-    endpoint_->request(claiming->request, left, std::move(done));
+    endpoint_->request(claiming->request, left, std::move(done), {}, absent);
+}
+
+void Process::settle_claim(const std::shared_ptr<Claiming>& claiming, Result<Reply> reply) {
+    if (std::exchange(claiming->answered, true)) return;
+    if (const auto at = claiming_.find(claiming->client); at != claiming_.end() && at->second == claiming) claiming_.erase(at);
+    settle(claiming->client, claiming->dress, std::move(reply), claiming->turn);
+}
+
+// The caller's wait is over and no allocator was heard: nobody will say more. One that lives answers by itself.
+void Process::give_up_unheard(const std::shared_ptr<Claiming>& claiming) {
+    if (claiming->answered || !open_.contains(claiming->client)) return;
+    const bool heard = picture_.head_at != Instant{} && loop_.now() - picture_.head_at <= head_patience;
+    if (heard) return;
+    settle_claim(claiming, fail(ErrorKind::unavailable, "berth-allocator was not heard for over {}: whether it took this claim is not known. "
+                                "Ask again with the same key; `berth doctor` looks", to_text(head_patience)));
 }
 
 void Process::carry_out(ClientId client, TokenChange change, const Turn& turn) {

@@ -23,7 +23,7 @@ namespace berth::gateway {
 
 class Process {
 public:
-    /// Connects, listens and writes <state>/gateway.url; serves from start() on.
+    /// Connects, listens and writes <state>/gateway.url (this machine's way to it); serves from start() on.
     static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, const std::string& state);
     ~Process();
 
@@ -52,12 +52,15 @@ private:
     Result<void> write_url();
     void follow();
     void read_tokens_again();
+    void end_with_tokens();
 
     void take(ClientId client, HttpRequest request);
     void carry_out(ClientId client, Ask ask, const Turn& turn);
     void carry_out(ClientId client, TokenChange change, const Turn& turn);
     void carry_out(ClientId client, StreamWish wish, const Turn& turn);
     void ask_claim(const std::shared_ptr<Claiming>& claiming);
+    void settle_claim(const std::shared_ptr<Claiming>& claiming, Result<Reply> reply);
+    void give_up_unheard(const std::shared_ptr<Claiming>& claiming);
     void settle(ClientId client, const Dress& dress, Result<Reply> reply, const Turn& turn);
     void settle_waiting();
     void finish(ClientId client, HttpAnswer answer);
@@ -74,6 +77,7 @@ private:
     std::deque<Waiting> waiting_;
     std::map<ClientId, std::shared_ptr<Claiming>> claiming_;
     std::string tokens_stamp_;
+    std::string own_token_stamp_;
     std::unique_ptr<bus::Endpoint> endpoint_;
     std::unique_ptr<bus::Follower> follower_;
     std::unique_ptr<Streams> streams_;

@@ -100,6 +100,7 @@ constexpr Route table[] = {
     {OP(metrics), "GET", "/metrics", everyone, reads, page, "Prometheus text", {}, {}, ""},
     {OP(dashboard), "GET", "/dashboard", everyone, reads, page, "The dashboard; it asks for a token", {}, {}, ""},
     {OP(dashboard_script), "GET", "/dashboard/app.js", everyone, reads, page, "Its script", {}, {}, ""},
+    {OP(dashboard_stream), "GET", "/dashboard/stream.js", everyone, reads, page, "The event stream that its tabs share", {}, {}, ""},
     {OP(dashboard_style), "GET", "/dashboard/style.css", everyone, reads, page, "Its style", {}, {}, ""},
     {OP(home), "GET", "/", everyone, reads, page, "The dashboard", {}, {}, ""},
     {OP(compat_health), "GET", "/health", everyone, reads, compat, "Whether the parts that the gateway needs answer", {}, {}, "Health"},
@@ -191,9 +192,10 @@ Match match_route(std::string_view method, std::string_view path) {
         // Reserved words are no projects, so that a misspelt method of theirs is no claim.
         if (!fits || (route.operation == Operation::compat_project && is_reserved(parameter))) continue;
         match.path_known = true;
+        const bool has_head = route.method == "GET" && route.effect == Effect::reads && route.operation != Operation::events;
         match.allow += (match.allow.empty() ? "" : ", ") + std::string{route.method};
-        const bool as_head = method == "HEAD" && route.method == "GET" && route.effect == Effect::reads &&
-                             route.operation != Operation::events;
+        match.has_head = match.has_head || has_head;
+        const bool as_head = method == "HEAD" && has_head;
         if (!match.route && (route.method == method || as_head)) {
             match.route = &route;
             match.parameter = std::move(parameter);

@@ -20,7 +20,7 @@ enum class Operation {
            claim, list_claims, get_claim, list_workspaces, get_workspace, release, stop, start, destroy,
            extend, hold, link, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,
            openapi, who, list_tokens, mint_token, revoke_token, healthz, livez, readyz, metrics, dashboard,
-           dashboard_script, dashboard_style, home, compat_health, compat_status, compat_claim, compat_release,
+           dashboard_script, dashboard_stream, dashboard_style, home, compat_health, compat_status, compat_claim, compat_release,
            compat_destroy, compat_register, compat_heartbeat, compat_project
 };
 
@@ -74,7 +74,8 @@ std::span<const Route> routes();
 struct Match {
     const Route* route = nullptr;         // null: none
     bool path_known = false;              // with another method
-    std::string allow;                    // the methods of that path
+    std::string allow;                    // the methods of that path in the table
+    bool has_head = false;                // and HEAD beside them
     std::string parameter;                // what stands for {…}, decoded
 };
 Match match_route(std::string_view method, std::string_view path);

@@ -116,7 +116,7 @@ Json claim_state_schema() {
 
 Json health_schema() {
     const Json word = words({"ok", "failing"});
-    return object_of({{"status", word}, {"parts", {{"type", "object"}, {"additionalProperties", word}}}, {"position", digits()},
+    return object_of({{"status", words({"ok", "degraded", "failing"})}, {"parts", {{"type", "object"}, {"additionalProperties", word}}}, {"position", digits()},
                       {"version", text()}, {"failing", list_of(text()), Need::optional}, {"error", text(), Need::optional},
                       {"detail", text(), Need::optional}});
 }
@@ -161,7 +161,8 @@ Json all_schemas() {
     all["ClaimState"] = claim_state_schema();
     all["Claims"] = paged("claims", "ClaimState");
     all["Workspace"] = schema_of_type<WorkspaceView>();
-    add(all["Workspace"], {{"count", whole(), Need::optional}, {"position", digits(), Need::optional}});
+    add(all["Workspace"], {{"count", whole(), Need::optional}, {"position", digits(), Need::optional},
+                           {"waiting", ref("ClaimState"), Need::optional}});
     all["Workspaces"] = paged("workspaces", "Workspace");
     all["Host"] = schema_of_type<HostView>();
     add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional},

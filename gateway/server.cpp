@@ -21,6 +21,8 @@
 
 #include "base/diagnostics.hpp"
 #include "gateway/problem.hpp"
+#include "gateway/target.hpp"
+#include "gateway/two_readings.hpp"
 
 namespace berth::gateway {
 
@@ -34,13 +36,9 @@ namespace {
 constexpr std::size_t read_size = 4096;
 constexpr Duration accept_pause{100};     // when the system has no descriptor left
 constexpr Duration linger_max{2'000};     // for a client to take the last answer
+constexpr std::size_t line_ends_max = 8;      // before a request
+constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t turned_away_max = 32;  // connections over the bound that are told so
-
-std::string lower(std::string_view text) {
-    std::string out{text};
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 }  // namespace
 
@@ -77,13 +75,8 @@ public:
         parser_.emplace();
         parser_->header_limit(policy_.header_bytes_max);
         parser_->body_limit(policy_.body_bytes_max);
-        if (buffer_.size() > 0) return read_request();
-        stream_.expires_after(policy_.idle_timeout);
-        stream_.async_read_some(buffer_.prepare(read_size), [self = shared_from_this()](beast::error_code error, std::size_t got) {
-            if (error) return self->close();
-            self->buffer_.commit(got);
-            self->read_request();
-        });
+        line_ends_ = 0;
+        wait_for_request();
     }
 
     void turn_away() {
@@ -152,6 +145,22 @@ public:
     }
 
 private:
+    void wait_for_request() {
+        // Some clients end a body with one line end too many (RFC 9112, 2.2).
+        const auto first = [&] { return static_cast<const char*>(buffer_.data().data())[0]; };
+        while (buffer_.size() > 0 && line_ends_ < line_ends_max && (first() == '\r' || first() == '\n')) {
+            buffer_.consume(1);
+            ++line_ends_;
+        }
+        if (buffer_.size() > 0) return read_request();
+        stream_.expires_after(policy_.idle_timeout);
+        stream_.async_read_some(buffer_.prepare(read_size), [self = shared_from_this()](beast::error_code error, std::size_t got) {
+            if (error) return self->close();
+            self->buffer_.commit(got);
+            self->wait_for_request();
+        });
+    }
+
     // A timer of our own: the stream's would close the socket, and the client would never hear why.
     void read_request() {
         stream_.expires_never();
@@ -164,9 +173,27 @@ private:
             boost::system::error_code ignored;
             self->stream_.socket().cancel(ignored);
         });
-        http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, std::size_t) {
-            self->take(error);
+        http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, std::size_t) {
+            if (error || self->parser_->is_done()) return self->take(error);
+            self->read_body();
         });
+    }
+
+    // Who asks whether the body is welcome is told so at once (RFC 9110, 10.1.1): others would wait for a second.
+    void read_body() {
+        const auto& head = parser_->get();
+        const auto expects = lower({head[http::field::expect].data(), head[http::field::expect].size()});
+        const auto read = [self = shared_from_this()](beast::error_code failed, std::size_t) {
+            if (failed) return self->take(failed);
+            http::async_read(self->stream_, self->buffer_, *self->parser_,
+                             [self](beast::error_code error, std::size_t) { self->take(error); });
+        };
+        if (expects.empty() || head.version() < 11) return read({}, 0);
+        if (expects == "100-continue") return asio::async_write(stream_, asio::buffer(go_on), read);
+        reading_ = false;
+        deadline_.cancel();
+        keep_alive_ = false;
+        refuse_with(417, "only 'Expect: 100-continue' is known here", Refusal::malformed);
     }
 
     void take(beast::error_code error) {
@@ -186,12 +213,12 @@ private:
         }
         if (error) return close();
         auto& message = parser_->get();
-        if (const auto problem = check_message(message); !problem.empty()) return refuse_with(400, problem, Refusal::malformed);
+        if (const auto problem = why_two_readings(message); !problem.empty()) return refuse_with(400, problem, Refusal::malformed);
         HttpRequest request{.method = std::string{message.method_string()}, .remote = remote_};
-        const auto target = message.target();
-        const auto question = target.find('?');
-        request.path = std::string{target.substr(0, question)};
-        if (question != beast::string_view::npos) request.query = std::string{target.substr(question + 1)};
+        const auto target = target_of({message.target().data(), message.target().size()}, request.method);
+        const auto question = target.resource.find('?');
+        request.path = target.resource.substr(0, question);
+        if (question != std::string::npos) request.query = target.resource.substr(question + 1);
         for (const auto& field : message) {
             request.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}), std::string{field.value()});
         }
@@ -204,20 +231,6 @@ private:
         asked_ = true;
         stream_.expires_never();                  // the core answers by its own deadline
         server_.hooks.on_request(id_, std::move(request));
-    }
-
-    // What two HTTP parsers could read in two ways is refused.
-    std::string check_message(const http::request<http::string_body>& message) const {
-        if (message.version() != 11 && message.version() != 10) return "only HTTP/1.1 and HTTP/1.0 are spoken here";
-        if (message.target().empty() || message.target().front() != '/') return "the target has to begin with '/'";
-        if (message.count(http::field::host) > 1) return "there is more than one Host";
-        if (message.version() == 11 && message.count(http::field::host) == 0) return "there is no Host";
-        if (message.count(http::field::content_length) > 1) return "there is more than one Content-Length";
-        if (message.count(http::field::content_length) > 0 && message.count(http::field::transfer_encoding) > 0) {
-            return "there are Content-Length and Transfer-Encoding";
-        }
-        if (message.count(http::field::authorization) > 1) return "there is more than one Authorization";
-        return {};
     }
 
     void refuse_with(unsigned status, std::string text, Refusal refusal) {
@@ -235,12 +248,13 @@ private:
         response_.emplace();
         response_->version(11);
         response_->result(answer.status);
-        response_->set(http::field::content_type, answer.type);
+        const bool has_body = answer.status != 204;
+        if (has_body) response_->set(http::field::content_type, answer.type);
         for (const auto& [name, value] : answer.headers) response_->insert(name, value);
         response_->keep_alive(keep_alive_);
         const auto length = answer.body.size();
         if (!head_only_) response_->body() = std::move(answer.body);
-        response_->content_length(length);
+        if (has_body) response_->content_length(length);
         stream_.expires_after(policy_.write_timeout);
         http::async_write(stream_, *response_, [self = shared_from_this()](beast::error_code error, std::size_t) {
             self->response_.reset();
@@ -309,6 +323,7 @@ private:
     std::string sent_;
     std::size_t queued_ = 0;
     std::size_t drained_ = 0;
+    std::size_t line_ends_ = 0;
     std::uint64_t reads_ = 0;
     bool reading_ = false;
     bool late_ = false;
@@ -406,31 +421,28 @@ void Server::start() {
     inside_->thread = std::thread([in = inside_.get()] { in->io.run(); });
 }
 
-void Server::answer(ClientId client, HttpAnswer answer) {
-    asio::post(inside_->io, [in = inside_.get(), client, answer = std::move(answer)]() mutable {
-        if (const auto at = in->sessions.find(client); at != in->sessions.end()) at->second->answer(std::move(answer));
+// On the server's thread, for the connection if it is still there.
+template <class Work>
+void Server::post(ClientId client, Work work) {
+    asio::post(inside_->io, [in = inside_.get(), client, work = std::move(work)]() mutable {
+        const auto at = in->sessions.find(client);
+        if (at == in->sessions.end()) return;
+        const auto session = at->second;          // its work may remove it
+        work(*session);
     });
+}
+
+void Server::answer(ClientId client, HttpAnswer answer) {
+    post(client, [answer = std::move(answer)](Session& session) mutable { session.answer(std::move(answer)); });
 }
 void Server::begin_stream(ClientId client, HttpAnswer head) {
-    asio::post(inside_->io, [in = inside_.get(), client, head = std::move(head)]() mutable {
-        if (const auto at = in->sessions.find(client); at != in->sessions.end()) at->second->begin_stream(std::move(head));
-    });
+    post(client, [head = std::move(head)](Session& session) mutable { session.begin_stream(std::move(head)); });
 }
 void Server::push(ClientId client, std::string bytes, Tell tell) {
-    asio::post(inside_->io, [in = inside_.get(), client, bytes = std::move(bytes), tell]() mutable {
-        const auto at = in->sessions.find(client);
-        if (at == in->sessions.end()) return;
-        const auto session = at->second;
-        session->push(std::move(bytes), tell);
-    });
+    post(client, [bytes = std::move(bytes), tell](Session& session) mutable { session.push(std::move(bytes), tell); });
 }
 void Server::end_stream(ClientId client, std::string last) {
-    asio::post(inside_->io, [in = inside_.get(), client, last = std::move(last)]() mutable {
-        const auto at = in->sessions.find(client);
-        if (at == in->sessions.end()) return;
-        const auto session = at->second;
-        session->end_stream(std::move(last));
-    });
+    post(client, [last = std::move(last)](Session& session) mutable { session.end_stream(std::move(last)); });
 }
 
 }  // namespace berth::gateway

@@ -47,6 +47,8 @@ public:
 private:
     friend class Session;
     struct Inside;
+    template <class Work>
+    void post(ClientId client, Work work);
     explicit Server(std::unique_ptr<Inside> inside);
     std::unique_ptr<Inside> inside_;
 };

@@ -9,8 +9,6 @@ namespace berth::gateway {
 
 namespace {
 
-constexpr Duration head_patience{5'000};  // the beacon comes every second
-
 // The member of that type, when the fact has one.
 template <class Wanted, class T>
 std::optional<Wanted> member_of(const T& fact) {
@@ -208,8 +206,10 @@ Health health_of(const Picture& picture, Instant now) {
          "the ledger is not followed: berth-broker or berth-allocator does not answer. `berth doctor` looks");
     part("allocator", picture.head_at != Instant{} && now - picture.head_at <= head_patience,
          "berth-allocator was not heard for over 5 s; is it running? `berth doctor` looks");
+    const bool answers = failing.empty();
+    part("storage", !picture.storage_low, "the ledger's disk is full: new claims and starts are refused until there is room on it; releases work");
     health.ok = failing.empty();
-    health.shape = {{"status", health.ok ? "ok" : "failing"}, {"parts", std::move(parts)},
+    health.shape = {{"status", health.ok ? "ok" : answers ? "degraded" : "failing"}, {"parts", std::move(parts)},
                     {"position", std::to_string(picture.view.position.value)}};
     if (!health.ok) {
         health.shape["failing"] = std::move(failing);

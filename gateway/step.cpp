@@ -224,12 +224,16 @@ bool needs_picture(Operation operation) {
         case Operation::metrics:
         case Operation::dashboard:
         case Operation::dashboard_script:
+        case Operation::dashboard_stream:
         case Operation::dashboard_style:
         case Operation::home:
         case Operation::who:
         case Operation::list_tokens:
         case Operation::mint_token:
-        case Operation::revoke_token: return false;
+        case Operation::revoke_token:
+        case Operation::claim:              // the allocator answers; while there is none, it is asked again
+        case Operation::compat_claim:
+        case Operation::compat_project: return false;
         default: return true;
     }
 }
@@ -308,6 +312,7 @@ Step decide(const Asked& asked) {
         case Operation::home:
         case Operation::dashboard: return page_answer("text/html; charset=utf-8", dashboard_page());
         case Operation::dashboard_script: return page_answer("text/javascript; charset=utf-8", dashboard_script());
+        case Operation::dashboard_stream: return page_answer("text/javascript; charset=utf-8", dashboard_stream());
         case Operation::dashboard_style: return page_answer("text/css; charset=utf-8", dashboard_style());
         case Operation::compat_status: return json_answer(compat_status_shape(view, asked.picture.heartbeats));
         case Operation::compat_destroy: return compat_destroy(asked);
@@ -324,14 +329,25 @@ Step decide(const Asked& asked) {
 
 bool is_json(std::string_view type) {
     type = type.substr(0, type.find(';'));
-    while (type.ends_with(' ')) type.remove_suffix(1);
-    return type == "application/json";
+    while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+    constexpr std::string_view wanted = "application/json";   // in any case (RFC 9110, 8.3.1)
+    return std::equal(type.begin(), type.end(), wanted.begin(), wanted.end(),
+                      [](unsigned char a, char b) { return std::tolower(a) == b; });
+}
+
+// What may be asked here; changes nothing and tells nothing that the document does not.
+HttpAnswer options(std::string allow) {
+    HttpAnswer answer{.status = 204};
+    answer.headers.emplace_back("Allow", std::move(allow));
+    return answer;
 }
 
 }  // namespace
 
 Step step(const Picture& picture, const HttpRequest& request, const Turn& turn) {
+    if (request.method == "OPTIONS" && request.path == "*") return options("GET, HEAD, POST, OPTIONS");
     const auto match = match_route(request.method, request.path);
+    if (request.method == "OPTIONS" && match.path_known) return options(match.allow + (match.has_head ? ", HEAD" : "") + ", OPTIONS");
     if (!match.route) {
         const auto style = request.path.starts_with("/v1") ? Style::v1 : Style::compat;
         auto answer = match.path_known
@@ -342,7 +358,7 @@ Step step(const Picture& picture, const HttpRequest& request, const Turn& turn) 
     }
     const auto& route = *match.route;
     const auto refused = [&](const Problem& problem) { return refuse(problem, route.style, turn.request_id); };
-    if (const auto problem = check_intent(request, route)) return refused(*problem);
+    if (const auto problem = check_intent(request, route, picture.policy.public_url)) return refused(*problem);
     auto identity = identify(request, route, picture.tokens, picture.networks, turn.now);
     if (const auto* problem = std::get_if<Problem>(&identity)) return refused(*problem);
     auto* caller = std::get_if<Caller>(&identity);

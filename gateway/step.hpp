@@ -17,6 +17,8 @@
 
 namespace berth::gateway {
 
+constexpr Duration head_patience{5'000};  // the allocator's beacon comes every second
+
 /// What is known, kept current by the shell.
 struct Picture {
     Policy policy;
@@ -28,6 +30,7 @@ struct Picture {
     bool ever_followed = false;            // there was a view once
     bool following = false;                // and nothing was lost since
     Instant head_at;                       // when the allocator's beacon was last heard
+    bool storage_low = false;              // and said that its disk is full
     Instant started_at;
 };
 

@@ -41,12 +41,13 @@ void Streams::open(ClientId client, StreamWish wish) {
 
 void Streams::close(ClientId client) { streams_.erase(client); }
 
-void Streams::close_all_of(const std::string& token_id) {
-    std::vector<ClientId> over;
+void Streams::end_without_token(Instant now) {
+    std::vector<std::pair<ClientId, std::string>> over;
     for (const auto& [client, stream] : streams_) {
-        if (stream.wish.caller.token_id == token_id) over.push_back(client);
+        const auto& token = stream.wish.caller.token_id;
+        if (auto why = token.empty() ? std::nullopt : picture_.tokens.why_over(token, now)) over.emplace_back(client, std::move(*why));
     }
-    for (const auto client : over) out_.end(client, event_of_stream("error", "the token was revoked"));
+    for (const auto& [client, why] : over) out_.end(client, event_of_stream("error", why));
 }
 
 void Streams::drained(ClientId client) {

@@ -34,7 +34,8 @@ public:
     void open(ClientId client, StreamWish wish);
     void close(ClientId client);
     void drained(ClientId client);
-    void close_all_of(const std::string& token_id);
+    /// Of tokens that the picture no longer knows, or that are over.
+    void end_without_token(Instant now);
 
     void on_fact(const FactRecord& record);            // the picture has it already
     void on_delivery(const bus::Delivery& delivery);

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Result<TokenEntry> read_entry(const Json& from) {
+Result<TokenEntry> read_entry(const Json& from, int version) {
     const auto text = [&](const char* key) {
         const auto at = from.find(key);
         return at != from.end() && at->is_string() ? at->get<std::string>() : std::string{};
@@ -29,6 +29,9 @@ Result<TokenEntry> read_entry(const Json& from) {
     }
     entry.role = *role;
     entry.created_at = TRY(from_rfc3339(text("created_at")));
+    // Before there was a field for it, its note told it.
+    const auto machine = from.find("machine");
+    entry.of_machine = machine != from.end() ? machine->is_boolean() && machine->get<bool>() : version < 2 && entry.note == machine_note;
     if (!text("expires_at").empty()) entry.expires_at = TRY(from_rfc3339(text("expires_at")));
     return entry;
 }
@@ -56,10 +59,12 @@ Result<TokenTable> TokenTable::parse(std::string_view json) {
     if (!all.is_object() || list == all.end() || !list->is_array()) {
         return fail(ErrorKind::corrupt, "it is not a JSON object with a list 'tokens'");
     }
+    const auto stated = all.find("version");
+    const int version = stated != all.end() && stated->is_number_integer() ? stated->get<int>() : 1;
     TokenTable table;
     for (const auto& item : *list) {
         if (!item.is_object()) return fail(ErrorKind::corrupt, "an item of 'tokens' is not an object");
-        auto entry = TRY(read_entry(item));
+        auto entry = TRY(read_entry(item, version));
         TRY(table.add(std::move(entry)));
     }
     return table;
@@ -73,9 +78,10 @@ std::string TokenTable::to_json() const {
         item["sha256"] = entry.hash;
         item["created_at"] = to_rfc3339(entry.created_at);
         if (entry.expires_at) item["expires_at"] = to_rfc3339(*entry.expires_at);
+        if (entry.of_machine) item["machine"] = true;
         list.push_back(std::move(item));
     }
-    return Json{{"version", 1}, {"tokens", std::move(list)}}.dump(2) + "\n";
+    return Json{{"version", 2}, {"tokens", std::move(list)}}.dump(2) + "\n";
 }
 
 const TokenEntry* TokenTable::find(std::string_view plain, Instant now) const {
@@ -86,6 +92,13 @@ const TokenEntry* TokenTable::find(std::string_view plain, Instant now) const {
         if (entry.hash.size() == hash.size() && CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = &entry;
     }
     return found && found->expires_at && *found->expires_at <= now ? nullptr : found;
+}
+
+std::optional<std::string> TokenTable::why_over(std::string_view id, Instant now) const {
+    const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const TokenEntry& entry) { return entry.id == id; });
+    if (at == entries_.end()) return "the token was revoked";
+    if (at->expires_at && *at->expires_at <= now) return "the token is over since " + to_rfc3339(*at->expires_at);
+    return std::nullopt;
 }
 
 Result<void> TokenTable::add(TokenEntry entry) {

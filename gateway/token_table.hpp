@@ -21,6 +21,8 @@ enum class TokenRole {
 std::string_view role_word(TokenRole role);
 std::optional<TokenRole> role_from(std::string_view word);
 
+inline constexpr std::string_view machine_note = "of this machine, in <state>/token";
+
 struct TokenEntry {
     std::string id;                       // "t-1f0c…": for lists and revoking; says nothing of the token
     TokenRole role = TokenRole::user;
@@ -29,6 +31,7 @@ struct TokenEntry {
     std::string hash;                     // SHA-256 in hex
     Instant created_at;
     std::optional<Instant> expires_at;
+    bool of_machine = false;              // stands in <state>/token; there is one at most
     friend bool operator==(const TokenEntry&, const TokenEntry&) = default;
 };
 
@@ -44,6 +47,8 @@ public:
 
     /// The entry of this token, or null when there is none or it is over.
     const TokenEntry* find(std::string_view plain, Instant now) const;
+    /// Why what that token began may not go on: it was revoked, or its time is over. Nothing while it may.
+    std::optional<std::string> why_over(std::string_view id, Instant now) const;
     const std::vector<TokenEntry>& entries() const { return entries_; }
     Result<void> add(TokenEntry entry);
     bool remove(std::string_view id);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 
+#include "base/outside_text.hpp"
 #include "base/rng.hpp"
 #include "os/files.hpp"
 #include "os/lock.hpp"
@@ -37,11 +38,6 @@ auto with_table(const std::string& state, Change&& change) -> decltype(change(st
     const auto after = table.to_json();
     if (after != before) TRY(os::write_file(table_file(state), after));
     return outcome;
-}
-
-std::string trimmed(std::string text) {
-    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
-    return text;
 }
 
 }  // namespace
@@ -81,7 +77,7 @@ Result<void> revoke_token(const std::string& state, std::string_view id) {
 
 Result<void> keep_operator_token(const std::string& state, Instant now) {
     auto plain = TRY(read_if_there(plain_file(state)));
-    if (plain) *plain = trimmed(std::move(*plain));
+    if (plain) *plain = TRY(outside_word(plain_file(state), *plain));
     if (plain && plain->size() < token_length_min) {
         return fail(ErrorKind::invalid, "{} holds no token of {} characters or more: remove it to have one minted",
                     plain_file(state), token_length_min);
@@ -91,9 +87,14 @@ Result<void> keep_operator_token(const std::string& state, Instant now) {
         TRY(os::write_file(plain_file(state), *plain + "\n"));
     }
     return with_table(state, [&](TokenTable& table) -> Result<void> {
+        // One entry of this machine: what stood in the file before is worth nothing any more.
+        const auto hash = hash_of_token(*plain);
+        for (const auto& entry : std::vector<TokenEntry>(table.entries())) {
+            if (entry.of_machine && entry.hash != hash) table.remove(entry.id);
+        }
         if (table.find(*plain, now)) return {};
         return table.add({.id = "t-" + random_hex(6), .role = TokenRole::operations, .user = UserId{"operator"},
-                          .note = "of this machine, in <state>/token", .hash = hash_of_token(*plain), .created_at = now});
+                          .note = std::string{machine_note}, .hash = hash, .created_at = now, .of_machine = true});
     });
 }
 

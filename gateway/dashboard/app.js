@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dashboard: reads the API with the token of this tab, follows /v1/events, and reads again what
-// an event may have changed. Text only ever becomes text nodes, never markup.
+// The dashboard: reads the API with the token of this tab, follows the events that stream.js shares among
+// all tabs, and reads again what an event may have changed. Text only ever becomes text nodes, never markup.
 'use strict';
 
 const REFRESH_MS = 400;          // after an event, all reads of a burst are one
 const POLL_MS = 15000;           // and without one
 const EVENTS_KEPT = 300;
 const RETRY_MS = 2000;
+const ASK_MS = 4000;            // a claim holds a connection that long at most; its key finds it again
+const CLAIM_MS = 120000;
 const EVENTS_BEFORE = 40;       // facts of before that a fresh page shows
 const BEATS = new Set(['host.heartbeat', 'host.activity', 'provider.snapshot']);
 
@@ -33,12 +35,20 @@ if (handed) {
   history.replaceState(null, '', location.pathname);
 }
 let me = null;
-let stream = null;               // AbortController of the open stream
+let shared = null;               // port of the stream that all tabs share
+let stream = null;               // AbortController of an own one, where nothing is shared
 let lastEventId = '';
 
-async function call(method, path, body, headers = {}) {
+// People paste quotes, blanks and line ends along. Nothing when no header can carry what is left.
+function usable(text) {
+  const around = '[\\s\\u200b-\\u200d\\u2060\\ufeff"\'`\\u2018\\u2019\\u201c-\\u201f\\u00ab\\u00bb]+';
+  const bare = text.replace(new RegExp(`^${around}|${around}$`, 'g'), '');
+  return /^[\x21-\x7e]{1,512}$/.test(bare) ? bare : '';
+}
+
+async function call(method, path, body, headers = {}, signal = undefined) {
   const answer = await fetch(path, {
-    method, cache: 'no-store',
+    method, cache: 'no-store', signal,
     headers: { Authorization: `Bearer ${token}`, ...(body ? { 'Content-Type': 'application/json' } : {}), ...headers },
     body: body ? JSON.stringify(body) : undefined,
   });
@@ -112,8 +122,10 @@ function showPools(pools) {
 }
 
 const phases = new Map();        // claim → what its progress said last
+let openKeys = new Set();        // of claims that still wait
 function showWaiting(claims) {
   const open = claims.filter((claim) => claim.state === 'waiting' || claim.state === 'starting');
+  openKeys = new Set(open.map((claim) => claim.key));
   $('waiting').replaceChildren(...(open.length ? [table(['Waiting', '~Pool', 'State', 'Place', 'Phase', 'Since'], open.map((claim) =>
     el('tr', {}, el('td', { text: `${claim.user} / ${claim.project}` }), el('td', { class: 'wide', text: claim.pool }), el('td', {}, tag(claim.state)),
       el('td', { text: claim.place ? String(claim.place) : '' }), el('td', { text: phases.get(claim.claim) || '' }), el('td', {}, when(claim.accepted_at)))))] : []));
@@ -194,6 +206,27 @@ async function doIt(button, one, verb, more) {
   refresh();
 }
 
+// A claim may wait for minutes, a browser's connections are six: it is let go after a moment and taken up
+// again by its key when it is no longer among those that wait.
+async function claimed(body, key, begun) {
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  for (;;) {
+    const hurry = new AbortController();
+    const timer = setTimeout(() => hurry.abort(), ASK_MS);
+    try {
+      const left = Math.max(1000, begun + CLAIM_MS - Date.now());
+      return await call('POST', '/v1/claims', { ...body, wait_ms: left }, { 'Idempotency-Key': key }, hurry.signal);
+    } catch (error) {
+      if (!hurry.signal.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    refresh();
+    await pause(1000);
+    while (openKeys.has(key) && Date.now() < begun + CLAIM_MS) await pause(250);
+  }
+}
+
 async function claim(event) {
   event.preventDefault();
   const body = { project: $('claim-project').value.trim() };
@@ -205,7 +238,7 @@ async function claim(event) {
   const tick = setInterval(() => { said.textContent = `waiting … ${span(Date.now() - begun)}`; }, 1000);
   said.textContent = 'waiting …';
   try {
-    const answer = await call('POST', '/v1/claims', body, { 'Idempotency-Key': key });
+    const answer = await claimed(body, key, begun);
     const open = el('a', { href: answer.link, target: '_blank', rel: 'noopener noreferrer', text: `Open ${answer.project}` });
     said.replaceChildren(`${answer.state} after ${((Date.now() - begun) / 1000).toFixed(1)} s. `, open, ' (once, within 60 s)');
   } catch (error) {
@@ -231,6 +264,7 @@ function refresh(after = 0) {
 }
 async function readAll() {
   planned = 0;
+  if (!me) return;
   if (reading) return refresh(REFRESH_MS);
   reading = true;
   try {
@@ -245,6 +279,7 @@ async function readAll() {
     showHosts(hosts);
     await readHealth();
   } catch (error) {
+    if (!me) return;             // left meanwhile
     if (error.status === 401) return forget(error.message);
     setHealth('failing', error.message);
   } finally {
@@ -303,7 +338,38 @@ function showRate() {
   $('events-rate').textContent = `${recent.length} in the last minute${gaps ? ` · ${gaps} gaps` : ''}${paused ? ` · paused, ${held.length} held back` : ''}`;
 }
 
-async function follow() {
+function follow() {
+  unfollow();
+  if (!window.SharedWorker) return followAlone();
+  const worker = new SharedWorker('/dashboard/stream.js');
+  shared = worker.port;
+  const mine = shared;
+  worker.onerror = () => { if (shared === mine) { shared = null; followAlone(); } };
+  mine.onmessage = ({ data }) => {
+    if (shared !== mine) return;
+    if (data.failing) setHealth('failing', data.failing);
+    for (const frame of data.frames || []) readFrame(frame);
+    refresh(REFRESH_MS);
+  };
+  mine.postMessage({ token, before: EVENTS_BEFORE });
+}
+function unfollow() {
+  if (shared) shared.postMessage({ bye: true });
+  if (stream) stream.abort();
+  shared = null;
+  stream = null;
+}
+window.addEventListener('pagehide', unfollow);
+window.addEventListener('pageshow', (event) => { if (event.persisted && me && token) { follow(); refresh(); } });
+// Without a shared stream a tab that nobody sees gives its own up.
+document.addEventListener('visibilitychange', () => {
+  if (window.SharedWorker && shared || !me || !token) return;
+  if (document.hidden) unfollow();
+  else if (!stream) { followAlone(); refresh(); }
+});
+
+async function followAlone() {
+  if (document.hidden) return;
   stream = new AbortController();
   const mine = stream;
   try {
@@ -325,9 +391,10 @@ async function follow() {
     if (mine.signal.aborted) return;
     setHealth('failing', error.message);
   }
-  if (token && mine === stream) setTimeout(follow, RETRY_MS);
+  if (token && mine === stream) setTimeout(() => { if (mine === stream) followAlone(); }, RETRY_MS);
 }
 function readFrame(frame) {
+  if (!me) return;
   let name = 'message', id = '', data = '';
   for (const line of frame.split('\n')) {
     if (line.startsWith('event: ')) name = line.slice(7);
@@ -340,12 +407,16 @@ function readFrame(frame) {
 // ---- in and out
 
 async function enter() {
+  if (token && !usable(token)) return forget('This token holds a character that no token has. Paste it again, plainly.');
+  token = usable(token);
+  if (token) sessionStorage.setItem('berth-token', token);
   $('enter').hidden = Boolean(token);
   if (!token) { readHealth().catch(() => setHealth('failing', 'the gateway does not answer')); $('token').focus(); return; }
   try {
     me = await call('GET', '/v1/me');
   } catch (error) {
-    if (error.status === 401) return forget(error.message);
+    // What will not be another answer next time leads back to the form.
+    if (error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429) return forget(error.message);
     setHealth('failing', error.message);
     setTimeout(enter, RETRY_MS);
     return;
@@ -362,7 +433,8 @@ async function enter() {
 function forget(why) {
   sessionStorage.removeItem('berth-token');
   token = '';
-  if (stream) stream.abort();
+  me = null;
+  unfollow();
   $('content').hidden = true;
   $('leave').hidden = true;
   $('me').textContent = '';
@@ -375,7 +447,6 @@ $('token-form').addEventListener('submit', (event) => {
   token = $('token').value.trim();
   $('token').value = '';
   $('token-error').textContent = '';
-  sessionStorage.setItem('berth-token', token);
   enter();
 });
 $('leave').addEventListener('click', () => forget(''));
@@ -389,5 +460,8 @@ $('pause').addEventListener('click', () => {
   if (!paused) { putEvents(held); held = []; }
   showRate();
 });
-setInterval(() => { if (me && token) refresh(); }, POLL_MS);
+setInterval(() => {
+  if (shared) shared.postMessage({ here: true });
+  if (me && token) refresh();
+}, POLL_MS);
 enter();

@@ -5,6 +5,8 @@
 //   node browser.mjs workbench URL SCREENSHOT COMMAND FILE TEXT
 //                                     … COMMAND is typed in its terminal, until FILE of this machine is TEXT
 //   node browser.mjs stay URL SECONDS SCREENSHOT          … and its WebSocket stays connected that long
+//   node browser.mjs dashboards URL TOKEN N SCREENSHOT    N dashboards in one browser all load and show events
+//   node browser.mjs token URL TEXT                       the dashboard's form refuses TEXT with its reason, twice
 //   node browser.mjs page URL SCREENSHOT [TEXT]           a page that holds TEXT
 import { existsSync, readFileSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
@@ -85,6 +87,34 @@ try {
     if (picture) await page.screenshot({ path: picture });
     console.log(JSON.stringify({ stayed: closed === before, closed: closed - before, sockets: sockets.size }));
     if (closed !== before) process.exitCode = 1;
+  } else if (mode === 'dashboards') {
+    const [token, count, picture] = rest;
+    const begun = Date.now();
+    const tabs = [page];
+    while (tabs.length < Number(count)) tabs.push(await browser.newPage());
+    const loaded = async (tab) => {
+      await tab.goto(`${url}/dashboard#token=${token}`, { waitUntil: 'domcontentloaded', timeout: 20000 });
+      await tab.waitForFunction(() => document.querySelector('#me').textContent && document.querySelector('#pools').childElementCount &&
+        document.querySelector('#events').childElementCount && document.querySelector('#health').textContent.startsWith('ok'), { timeout: 20000, polling: 100 });
+    };
+    for (const tab of tabs) await loaded(tab);
+    if (picture) await tabs.at(-1).screenshot({ path: picture });
+    await tabs[0].close();               // its stream was everybody's
+    await loaded(tabs[1]);
+    const seen = await Promise.all(tabs.slice(1).map((tab) => tab.evaluate(() => document.querySelector('#events').childElementCount)));
+    console.log(JSON.stringify({ ms: Date.now() - begun, seen }));
+  } else if (mode === 'token') {
+    const [text] = rest;
+    await page.goto(`${url}/dashboard`, { waitUntil: 'load', timeout: 20000 });
+    const asked = () => page.waitForFunction(() => !document.querySelector('#enter').hidden && document.querySelector('#content').hidden, { timeout: 10000, polling: 100 });
+    await asked();
+    await page.type('#token', text);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelector('#token-error').textContent && !document.querySelector('#enter').hidden, { timeout: 10000, polling: 100 });
+    const said = await page.evaluate(() => document.querySelector('#token-error').textContent);
+    await page.reload({ waitUntil: 'load' });
+    await asked();
+    console.log(JSON.stringify({ said }));
   } else if (mode === 'page') {
     const [picture, text] = rest;
     const answer = await page.goto(url, { waitUntil: 'load', timeout: 30000 });

@@ -191,9 +191,15 @@ TEST(Streams, are_bounded_and_end_with_their_token) {
     ASSERT_TRUE(world.streams->check_room(other.caller));
     world.streams->open(3, other);
     EXPECT_EQ(world.streams->check_room({TokenRole::user, UserId{"eve"}, "t-4"}).error().kind, ErrorKind::limit);
-    world.streams->close_all_of("t-3");
+    const Instant now{Duration{1'000'000}};
+    ASSERT_TRUE(world.picture.tokens.remove("t-1") && world.picture.tokens.remove("t-3"));
+    ASSERT_TRUE(world.picture.tokens.add({.id = "t-1", .user = UserId{"ops"}, .hash = hash_of_token(operator_token), .expires_at = now + Duration{5'000}}));
+    world.streams->end_without_token(now);
     EXPECT_THAT(world.ended[3], HasSubstr("revoked"));
     EXPECT_TRUE(world.ended[1].empty());
+    world.streams->end_without_token(now + Duration{5'000});
+    EXPECT_THAT(world.ended[1], HasSubstr("the token is over since")) << "field report 5";
+    EXPECT_THAT(world.ended[2], HasSubstr("event: error"));
 }
 
 }  // namespace

@@ -156,6 +156,27 @@ TEST(Compat, health_names_the_part_that_fails) {
     EXPECT_EQ(status_of_step(step(picture, ask("GET", "/v1/workspaces", ada_token), turn)), 503U) << "an empty list would be a lie";
 }
 
+TEST(Compat, a_full_disk_degrades_health_field_report_N1) {
+    auto picture = scene();
+    picture.storage_low = true;
+    const auto degraded = step(picture, ask("GET", "/health"), turn);
+    EXPECT_EQ(status_of_step(degraded), 503U);
+    EXPECT_EQ(read(degraded)["status"], "degraded");
+    EXPECT_EQ(read(degraded)["failing"], Json::array({"storage"}));
+    EXPECT_THAT(read(degraded)["error"].get<std::string>(), HasSubstr("disk is full"));
+    picture.head_at = turn.now - Duration{60'000};
+    EXPECT_EQ(read(step(picture, ask("GET", "/health"), turn))["status"], "failing");
+}
+
+TEST(Routes, options_tell_what_there_is_field_report_37) {
+    const auto all = std::get<HttpAnswer>(step(scene(), ask("OPTIONS", "*"), turn));
+    EXPECT_EQ(all.status, 204U);
+    const auto one = std::get<HttpAnswer>(step(scene(), ask("OPTIONS", "/v1/claims"), turn));
+    EXPECT_EQ(one.status, 204U);
+    EXPECT_THAT(one.headers, ::testing::Contains(std::pair<std::string, std::string>{"Allow", "POST, GET, HEAD, OPTIONS"}));
+    EXPECT_EQ(status_of_step(step(scene(), ask("OPTIONS", "/nothing/here"), turn)), 404U);
+}
+
 TEST(Compat, get_project_can_be_switched_off) {
     auto picture = scene();
     picture.compat.claim_by_get = false;

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/outside_text.hpp"
 #include "gateway/tokens.hpp"
 #include "tests/unit/gateway/scene.hpp"
 
@@ -67,6 +68,38 @@ TEST_F(Tokens, the_machines_own_token_is_minted_once) {
     EXPECT_EQ(load_tokens(state)->entries().size(), 1U);
     std::ofstream(state + "/token") << "short\n";
     EXPECT_EQ(keep_operator_token(state, turn.now).error().kind, ErrorKind::invalid);
+}
+
+TEST_F(Tokens, a_replaced_file_ends_the_machines_old_token_field_report_4) {
+    ASSERT_TRUE(keep_operator_token(state, turn.now));
+    const auto old = first_line_of(state + "/token");
+    const auto other = mint_token(state, {TokenRole::operations, UserId{"ops"}, std::string{machine_note}, {}}, turn.now).value();
+    std::filesystem::remove(state + "/token");
+    ASSERT_TRUE(keep_operator_token(state, turn.now));
+    const auto renewed = first_line_of(state + "/token");
+    EXPECT_EQ(load_tokens(state)->find(old, turn.now), nullptr);
+    EXPECT_NE(load_tokens(state)->find(renewed, turn.now), nullptr);
+    EXPECT_NE(load_tokens(state)->find(other.plain, turn.now), nullptr) << "a note that anybody may write makes no token this machine's";
+    const auto by_hand = std::string(40, 'x');
+    std::ofstream(state + "/token") << "\xEF\xBB\xBF" << by_hand << "\r\n";
+    ASSERT_TRUE(keep_operator_token(state, turn.now));
+    EXPECT_NE(load_tokens(state)->find(by_hand, turn.now), nullptr) << "field report 29";
+    EXPECT_EQ(load_tokens(state)->find(renewed, turn.now), nullptr);
+    EXPECT_EQ(load_tokens(state)->entries().size(), 2U);
+}
+
+TEST_F(Tokens, of_a_table_from_before_the_note_tells_which_is_the_machines) {
+    ASSERT_TRUE(keep_operator_token(state, turn.now));
+    const auto old = first_line_of(state + "/token");
+    auto table = text_of_file("tokens.json");
+    const auto cut = [&](const std::string& text, const std::string& by) { table.replace(table.find(text), text.size(), by); };
+    cut("\"version\": 2", "\"version\": 1");
+    cut(",\n      \"machine\": true", "");
+    std::ofstream(state + "/tokens.json") << table;
+    std::filesystem::remove(state + "/token");
+    ASSERT_TRUE(keep_operator_token(state, turn.now));
+    EXPECT_EQ(load_tokens(state)->find(old, turn.now), nullptr);
+    EXPECT_EQ(load_tokens(state)->entries().size(), 1U);
 }
 
 TEST_F(Tokens, a_damaged_table_is_said_so_and_not_taken_for_empty) {
