@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening a link in the person's browser: $BROWSER, else xdg-open. The link holds a one-use token,
-// so it goes to that program as its argument only after it was asked for, and to no log.
+// Hands a one-use link to the person's browser, without showing it to other users of the machine, and
+// says what came of it. The link itself is always printed too: a browser may see another /tmp.
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "cli/exit.hpp"
 #include "base/result.hpp"
+#include "cli/exit.hpp"
 
 namespace berth::cli {
 
-Result<Exit> open_in_browser(const std::string& link);
+/// Where the link is printed: a command whose output is something else says it on stderr.
+enum class LinkGoes { to_stdout, to_stderr };
+Result<Exit> open_in_browser(const std::string& link, LinkGoes where);
+
+/// The commands that $BROWSER names, in order: "firefox:chromium --new-window %s". %s is the page; without one it
+/// comes last.
+std::vector<std::vector<std::string>> browser_commands(const std::string& named, const std::string& page);
 
 }  // namespace berth::cli

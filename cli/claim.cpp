@@ -2,12 +2,10 @@
 // berth claim: get or make the workspace of (user, project), and say what happens until it is ready.
 #include <fmt/format.h>
 
+#include "base/about.hpp"
 #include "base/clock.hpp"
-#include "base/rng.hpp"
 #include "cli/browser.hpp"
-#include "cli/gateway_client.hpp"
-#include "cli/interrupt.hpp"
-#include "cli/narrate.hpp"
+#include "cli/claiming.hpp"
 #include "cli/text.hpp"
 #include "cli/workspace_columns.hpp"
 
@@ -15,9 +13,7 @@ namespace berth::cli {
 
 namespace {
 
-constexpr Duration turn_length{100};
-constexpr Duration answer_patience{2'000};  // after the stream said how it ended
-constexpr Duration link_patience{500};      // after it was granted; its host may be starting it anew
+constexpr Duration length_slack{90'000};  // of a lease's length, before it is another one than was asked for
 
 struct ClaimFlags {
     std::string project;
@@ -46,87 +42,45 @@ Result<void> refuse_cloud_flags(const ClaimFlags& flags) {
     return {};
 }
 
-std::string resume_command(const ClaimOrder& order) {
-    auto text = fmt::format("berth claim {} --user {} --idempotency-key {}", shell_quoted(order.project),
-                            shell_quoted(order.user), shell_quoted(order.key));
-    if (!order.pool.empty()) text += " --pool " + shell_quoted(order.pool);
-    if (order.ttl) text += " --ttl " + to_text(*order.ttl);
-    return text;
-}
-
-// Follows the stream while the request waits; the answer comes from the request alone.
-Result<Json> claim_and_narrate(GatewayClient& gateway, const ClaimOrder& order) {
-    RealClock clock;
-    Narrator narrator(clock.now());
-    ClaimFollower follower(order.key);
-    Spinner spinner;
-    std::optional<Result<Json>> outcome;
-    std::optional<Instant> ended_at, granted_at;
-    const auto say = [&](const Phase& phase) {
-        if (const auto line = narrator.note(phase, clock.now())) {
-            spinner.clear();
-            remark(*line);
-        }
-    };
-    StreamOrder stream;
-    stream.types = "claim.,lease.granted,workspace.started,workspace.failed";
-    gateway.start_events(
-        stream,
-        [&](const SseEvent& event) {
-            const auto body = Json::parse(event.data, nullptr, false);
-            const auto* data = find(body, "data");
-            if (data == nullptr) return;
-            if (const auto phase = follower.feed(event_name_of(event.type, body), *data)) say(*phase);
-        },
-        [](const Error&) {});  // without the stream the claim still gets its answer
-    say({fmt::format("asking for {} of {}", order.project, order.user), ""});
-    gateway.start_claim(order, [&](Result<Json> answer) { outcome = std::move(answer); });
-    while (!outcome) {
-        gateway.http().turn(turn_length);
-        if (Interrupt::seen()) {
-            spinner.clear();
-            remark("let go; the claim goes on. Take it up again with:\n  " + resume_command(order));
-            return fail(ErrorKind::timeout, "interrupted");
-        }
-        if (!outcome && follower.granted()) {
-            if (!granted_at) granted_at = clock.now();
-            if (clock.now() >= *granted_at + link_patience) say({"granted; waiting for its host", ""});
-        }
-        if (!outcome && follower.ended()) {
-            if (!ended_at) ended_at = clock.now();
-            if (clock.now() >= *ended_at + answer_patience) {
-                outcome = fail(follower.ended()->kind, "{}; see `berth why {}`", follower.ended()->text, printable(follower.claim()));
-            }
-        }
-        if (!outcome) spinner.show(narrator.waiting_line(clock.now()));
+// Says what became of a wish for another length, where it was not met as asked.
+void tell_of_length(const Json& claimed, const ClaimOrder& order, Instant now) {
+    const auto end = from_rfc3339(text_at(claimed, "lease_expires_at"));
+    if (!order.ttl || !end) return;
+    const auto left = *end - now;
+    if (left + length_slack < *order.ttl) {
+        remark(fmt::format("asked for {}; it lasts {}, which is as long as its pool gives (see `berth pools`)", to_text(*order.ttl), about(left)));
+    } else if (left > *order.ttl + length_slack) {
+        remark(fmt::format("asked for {}; it ran already and keeps its later end, in {}: a lease is never shortened, `berth stop` ends it",
+                           to_text(*order.ttl), about(left)));
     }
-    spinner.clear();
-    if (*outcome && text_at(**outcome, "state") == "granted") say({"ready", ""});
-    return std::move(*outcome);
 }
 
 Result<Exit> run_claim(const Shared& shared, const ClaimFlags& flags) {
     TRY(refuse_cloud_flags(flags));
     ClaimOrder order{flags.user.empty() ? own_user() : flags.user, flags.project, flags.pool, flags.key, {}, {}};
-    if (order.key.empty()) order.key = "cli-" + random_hex(12);
+    if (order.key.empty()) order.key = new_claim_key();
     if (!flags.ttl.empty()) order.ttl = TRY(duration_flag("--ttl", flags.ttl));
     if (!flags.wait.empty()) order.wait = TRY(duration_flag("--wait", flags.wait));
     if (flags.no_wait) order.wait = Duration{0};
     const auto look = TRY(shared.look());
     auto gateway = TRY(GatewayClient::find(shared));
-    const auto granted = TRY(claim_and_narrate(gateway, order));
-    const auto state = text_at(granted, "state");
-    if (state == "denied" || state == "failed" || state == "expired") {
-        const auto kind = enum_from<ErrorKind>(text_at(granted, "kind")).value_or(ErrorKind::no_capacity);
-        return fail(kind, "the claim ended {}: {}", state, text_at(granted, "text"));
+    const auto claimed = TRY(claim_and_narrate(gateway, order));
+    const auto good = check_claimed(claimed);
+    const auto now = RealClock{}.now();
+    // A person reads the error; a script gets the whole answer too.
+    if (good || look.format == Format::json || look.format == Format::yaml) {
+        print(TRY(render_one(claim_columns(now), claimed, "workspace", look)));
     }
-    print(TRY(render_one(claim_columns(RealClock{}.now()), granted, "workspace", look)));
-    if (state != "granted") {
+    if (!good) return fail(good.error());
+    if (text_at(claimed, "state") != "granted") {
         remark("not ready yet; wait for it with:\n  " + resume_command(order));
         return Exit::no_capacity;
     }
-    if (flags.open) return open_in_browser(text_at(granted, "link"));
-    return Exit::ok;
+    tell_of_length(claimed, order, now);
+    if (!flags.open) return Exit::ok;
+    const auto link = text_at(claimed, "link");
+    if (link.empty()) return fail(ErrorKind::unavailable, "its host gave no link; `berth open {}` asks for another", flags.project);
+    return open_in_browser(link, LinkGoes::to_stderr);
 }
 
 }  // namespace
@@ -135,12 +89,12 @@ void add_claim(Commands& commands) {
     auto flags = std::make_shared<ClaimFlags>();
     auto* command = commands.add("claim", "Workspaces", "Get or make the workspace of a project, and wait until it is ready",
                                  "berth claim web-shop --ttl 4h --open\n\nEnvironment: USER (default of --user)\n"
-                                 "Exit: 3 nothing free, 124 not ready in time, 130 let go (the claim goes on)");
+                                 "Exit: 3 nothing free, 6 this key's outcome is over, 124 not ready in time, 130 let go (the claim goes on)");
     command->alias("create");
     command->add_option("project", flags->project, "the project's name")->required();
     command->add_option("--user", flags->user, "whose workspace (default: $USER)");
     command->add_option("--pool", flags->pool, "from this pool");
-    command->add_option("--ttl,--duration", flags->ttl, "length of the lease, as 90m or 8h");
+    command->add_option("--ttl,--duration", flags->ttl, "length of the lease, as 90m or 8h; of a running one, its end moves later");
     auto* wait = command->add_option("--wait", flags->wait, "how long to wait, as 2m");
     command->add_flag("--no-wait", flags->no_wait, "answer at once, with the reason when nothing is free")->excludes(wait);
     command->add_option("--idempotency-key", flags->key, "asking again with this key gives the same answer");

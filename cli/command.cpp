@@ -2,13 +2,16 @@
 #include "cli/command.hpp"
 
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <map>
 
+#include "base/outside_text.hpp"
 #include "cli/text.hpp"
 #include "cli/up/plan.hpp"
 
@@ -51,16 +54,46 @@ Result<Look> Shared::look() const {
 
 Result<std::string> Shared::state_folder() const {
     std::map<std::string, std::string> environment;
-    for (const char* name : {"BERTH_STATE", "XDG_STATE_HOME", "HOME"}) {
-        if (const char* value = std::getenv(name)) environment[name] = value;
-    }
+    for (const char* name : {"BERTH_STATE", "XDG_STATE_HOME", "HOME"}) environment[name] = environment_text(name);
     std::error_code error;
-    return cli::state_folder(state, environment, std::filesystem::current_path(error).string());
+    return cli::state_folder(trimmed_outside(state), environment, std::filesystem::current_path(error).string());
 }
 
+namespace {
+
+int& why_output_failed() {
+    static int why = 0;                   // there is one stdout, and what happened to it stays true
+    return why;
+}
+
+}  // namespace
+
 void print(const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    if (why_output_failed() != 0) return;
+    errno = 0;
+    const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+    if (std::fflush(stdout) != 0 || !whole) why_output_failed() = errno != 0 ? errno : EIO;
+}
+
+bool output_is_lost() { return why_output_failed() != 0; }
+
+int finish_output(int exit) {
+    errno = 0;
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+        if (why_output_failed() == 0) why_output_failed() = errno != 0 ? errno : EIO;
+    }
+    const int why = why_output_failed();
+    if (why == 0) return exit;
+    // Whoever closed the pipe has read enough, and wants to hear nothing of it.
+    if (why != EPIPE) complain({ErrorKind::unavailable, fmt::format("cannot write the output: {}", std::strerror(why))});
+    return exit == 0 ? static_cast<int>(Exit::failed) : exit;
+}
+
+void open_standard_streams() {
+    // A closed one would be taken by the next file or socket, and what is printed would go there.
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)!::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
 }
 
 void remark(const std::string& text) {
@@ -81,7 +114,7 @@ Result<Duration> duration_flag(const std::string& flag, const std::string& text)
 }
 
 std::string own_user() {
-    if (const char* user = std::getenv("USER"); user != nullptr && *user != '\0') return user;
+    if (auto user = environment_text("USER"); !user.empty()) return user;
     const auto* entry = ::getpwuid(::getuid());
     return entry == nullptr ? std::string{} : entry->pw_name;
 }

@@ -20,6 +20,7 @@ struct Shared {
     std::string state;                    // --state
     std::string url;                      // --url, $BERTH_URL
     std::string token_file;               // --token-file
+    std::string ca_file;                  // --ca-file
     std::string colour = "auto";
     std::string format = "table";         // -o
     std::vector<std::string> columns;     // --columns
@@ -75,8 +76,14 @@ void add_doctor(Commands& commands);
 void add_completion(Commands& commands);
 void add_version(Commands& commands);
 
-/// Writes to stdout; an error when nobody reads any more.
+/// Writes to stdout. What could not be written is remembered: what prints for long ends then, and so does main.
 void print(const std::string& text);
+bool output_is_lost();
+/// At the very end: `exit`, or 1 and one line on stderr when the output could not be written; a pipe whose reader
+/// is gone is no news.
+int finish_output(int exit);
+/// Before anything is opened.
+void open_standard_streams();
 /// One line on stderr.
 void remark(const std::string& text);
 /// "error: …" on stderr, without control characters.

@@ -47,6 +47,9 @@ Result<Exit> run(const Shared& shared, const Flags& flags) {
     const auto id = flags.instance.empty() ? TRY(gateway.resolve(flags.name, flags.user.empty() ? own_user() : flags.user))
                                            : TRY(workspace_on(gateway, flags.instance));
     const auto answer = TRY(gateway.extend(id, end));
+    if (const auto* waiting = find(answer, "waiting"); waiting != nullptr) {
+        return report(shared, id, fmt::format("is stopped and waits for a free slot, place {}; `berth wait {}` follows it", text_at(*waiting, "place"), id), answer);
+    }
     const auto now_ends = text_at(answer, "expires_at");
     return report(shared, id, "lasts until " + (now_ends.empty() ? to_rfc3339(end) : now_ends), answer);
 }

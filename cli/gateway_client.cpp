@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/gateway_client.hpp"
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "base/nearest_word.hpp"
+#include "base/outside_text.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/text.hpp"
 
@@ -17,24 +19,17 @@ constexpr std::size_t pages_max = 1000;         // of one listing
 constexpr Duration claim_slack{30'000};         // over the wait that was asked for
 constexpr Duration claim_wait_max{10 * 60'000};
 
-std::string first_line(const std::string& path) {
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);
-    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
-    return line;
-}
-
-std::string from_environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
-
 Result<std::string> find_url(const Shared& shared) {
-    auto url = shared.url.empty() ? from_environment("BERTH_URL") : shared.url;
+    std::string from = "--url";
+    auto url = trimmed_outside(shared.url);
+    if (url.empty()) {
+        from = "BERTH_URL";
+        url = environment_text("BERTH_URL");
+    }
     if (url.empty()) {
         const auto state = TRY(shared.state_folder());
-        url = first_line(state + "/gateway.url");
+        from = state + "/gateway.url";
+        url = first_line_of(from);
         if (url.empty()) {
             return fail(ErrorKind::unavailable,
                         "no gateway is known: {}/gateway.url is not there. Start one with `berth up`, or name it with "
@@ -42,8 +37,9 @@ Result<std::string> find_url(const Shared& shared) {
                         state);
         }
     }
+    url = TRY(outside_word(from, url));
     if (!url.starts_with("http://") && !url.starts_with("https://")) {
-        return fail(ErrorKind::invalid, "'{}' is not the URL of a gateway: it starts with http:// or https://", url);
+        return fail(ErrorKind::invalid, "'{}' ({}) is not the URL of a gateway: it starts with http:// or https://", url, from);
     }
     while (url.ends_with('/')) url.pop_back();
     return url;
@@ -51,13 +47,28 @@ Result<std::string> find_url(const Shared& shared) {
 
 Result<std::string> find_token(const Shared& shared) {
     if (!shared.token_file.empty()) {
-        auto token = first_line(shared.token_file);
-        if (token.empty()) return fail(ErrorKind::denied, "no token in {} (--token-file)", shared.token_file);
+        const auto file = trimmed_outside(shared.token_file);
+        auto token = TRY(outside_word("the token in " + file + " (--token-file)", first_line_of(file)));
+        if (token.empty()) return fail(ErrorKind::denied, "no token in {} (--token-file)", file);
         return token;
     }
-    if (auto token = from_environment("BERTH_TOKEN"); !token.empty()) return token;
+    if (auto token = TRY(outside_word("BERTH_TOKEN", environment_text("BERTH_TOKEN"))); !token.empty()) return token;
     const auto state = shared.state_folder();
-    return state ? first_line(*state + "/token") : std::string{};
+    if (!state) return std::string{};
+    return outside_word("the token in " + *state + "/token", first_line_of(*state + "/token"));
+}
+
+// Who may vouch for the gateway beside the machine's own list; empty: that list.
+Result<std::string> find_ca(const Shared& shared) {
+    std::string from = "--ca-file";
+    auto file = trimmed_outside(shared.ca_file);
+    for (const char* name : {"BERTH_CA_FILE", "SSL_CERT_FILE"}) {
+        if (!file.empty()) break;
+        from = name;
+        file = environment_text(name);
+    }
+    if (file.empty() || ::access(file.c_str(), R_OK) == 0) return file;
+    return fail(ErrorKind::not_found, "cannot read {} ({}): {}", file, from, std::strerror(errno));
 }
 
 }  // namespace
@@ -65,16 +76,21 @@ Result<std::string> find_token(const Shared& shared) {
 Result<GatewayClient> GatewayClient::find(const Shared& shared) {
     auto url = TRY(find_url(shared));
     auto token = TRY(find_token(shared));
-    return GatewayClient(std::move(url), std::move(token));
+    auto ca_file = url.starts_with("https://") ? TRY(find_ca(shared)) : std::string{};
+    return GatewayClient(std::move(url), std::move(token), std::move(ca_file));
 }
 
-GatewayClient::GatewayClient(std::string url, std::string token)
-    : url_(std::move(url)), token_(std::move(token)),
+GatewayClient::GatewayClient(std::string url, std::string token, std::string ca_file)
+    : url_(std::move(url)), token_(std::move(token)), ca_file_(std::move(ca_file)),
       http_(std::make_shared<http::Client>(
           http::Setup{.user_agent = "berth-cli", .wake = Interrupt::fd(), .give_up = Interrupt::seen})) {}
 
 Result<Json> read_answer(const Result<http::Answer>& answer, const std::string& where) {
     if (!answer) {
+        if (answer.error().kind == ErrorKind::denied) {
+            return fail(ErrorKind::denied, "{}. If a private CA vouches for it, name its PEM file: --ca-file FILE, BERTH_CA_FILE or SSL_CERT_FILE",
+                        answer.error().text);
+        }
         if (answer.error().kind != ErrorKind::unavailable) return fail(answer.error());
         return fail(ErrorKind::unavailable, "no gateway answers at {}: {}. Is `berth up` running? `berth doctor` looks",
                     where, answer.error().text);
@@ -101,6 +117,7 @@ Result<Json> read_answer(const Result<http::Answer>& answer, const std::string& 
 http::Request GatewayClient::request(const std::string& method, const std::string& path, const Json* body) const {
     http::Request made{.method = method, .url = url_ + path};
     made.bearer = token_;
+    made.ca_file = ca_file_;
     made.headers.push_back("Accept: application/json, application/problem+json");
     if (body != nullptr) {
         made.content_type = "application/json";
@@ -177,7 +194,20 @@ Result<Json> GatewayClient::link(const std::string& id) {
     return post("/v1/workspaces/" + http::url_encoded(id) + "/link", Json::object());
 }
 
-void GatewayClient::start_claim(const ClaimOrder& order, OnAnswer done) {
+bool may_pass(const Error& error) {
+    // A front proxy's 504 is a timeout too; what an interrupted request says is not asked again by who looks for that first.
+    return error.kind == ErrorKind::unavailable || error.kind == ErrorKind::timeout;
+}
+
+bool is_cut(const Result<http::Answer>& answer) {
+    if (!answer) return answer.error().kind == ErrorKind::unavailable;
+    if (answer->status < 502 || answer->status > 504) return false;
+    // The gateway's own refusals name their kind; a front proxy's page does not.
+    const auto body = Json::parse(answer->body, nullptr, false);
+    return !body.is_object() || text_at(body, "kind").empty();
+}
+
+std::uint64_t GatewayClient::start_claim(const ClaimOrder& order, OnClaimed done) {
     Json body = {{"user", order.user}, {"project", order.project}};
     if (!order.pool.empty()) body["pool"] = order.pool;
     if (order.ttl) body["ttl_ms"] = order.ttl->count();
@@ -185,12 +215,13 @@ void GatewayClient::start_claim(const ClaimOrder& order, OnAnswer done) {
     auto made = request("POST", "/v1/claims", &body);
     made.headers.push_back("Idempotency-Key: \"" + order.key + "\"");
     made.deadline = order.wait.value_or(claim_wait_max) + claim_slack;
-    http_->start(std::move(made), [done = std::move(done), where = url_](Result<http::Answer> answer) {
-        done(read_answer(answer, where));
+    return http_->start(std::move(made), [done = std::move(done), where = url_](Result<http::Answer> answer) {
+        const auto link = !is_cut(answer) ? Link::held : answer ? Link::cut_behind_a_proxy : Link::cut;
+        done(read_answer(answer, where), link);
     });
 }
 
-void GatewayClient::start_events(const StreamOrder& order, OnEvent use, OnEnd end) {
+std::uint64_t GatewayClient::start_events(const StreamOrder& order, OnEvent use, OnEnd end) {
     std::string query;
     const auto add = [&](const char* name, const std::string& value) {
         if (!value.empty()) query += fmt::format("{}{}={}", query.empty() ? "?" : "&", name, http::url_encoded(value));
@@ -203,14 +234,15 @@ void GatewayClient::start_events(const StreamOrder& order, OnEvent use, OnEnd en
     made.headers.push_back("Accept: text/event-stream");
     auto parser = std::make_shared<SseParser>();
     auto broken = std::make_shared<std::optional<Error>>();
-    http_->start(
+    return http_->start(
         std::move(made),
         [end, broken, where = url_](Result<http::Answer> answer) {
             if (*broken) return end(**broken);
             const auto read = read_answer(answer, where);
             end(read ? Error{ErrorKind::unavailable, "the gateway ended the event stream"} : read.error());
         },
-        [parser, broken, use = std::move(use)](std::string_view bytes) {
+        [parser, broken, opened = order.opened, use = std::move(use)](std::string_view bytes) {
+            if (opened) opened();
             if (*broken) return;
             auto events = parser->feed(bytes);
             if (!events) {

@@ -29,11 +29,20 @@ struct StreamOrder {
     std::string types;                    // "claim.,workspace.": prefixes; empty for all
     std::string subject;
     std::string from;                     // position or event id; empty: from now on
+    std::function<void()> opened = {};    // called when bytes of it come
 };
+
+/// Whether the gateway itself said how it ended, or what leads there broke: then asking again by the key helps.
+enum class Link { held, cut, cut_behind_a_proxy };
+bool is_cut(const Result<http::Answer>& answer);
+/// For who only looks and can look again: the gateway, or what it needs, does not answer now.
+bool may_pass(const Error& error);
+
 
 class GatewayClient {
 public:
-    /// URL: --url, $BERTH_URL, <state>/gateway.url. Token: --token-file, $BERTH_TOKEN, <state>/token.
+    /// URL: --url, $BERTH_URL, <state>/gateway.url. Token: --token-file, $BERTH_TOKEN, <state>/token. CA: --ca-file,
+    /// $BERTH_CA_FILE, $SSL_CERT_FILE.
     static Result<GatewayClient> find(const Shared& shared);
 
     Result<Json> workspaces();
@@ -59,14 +68,14 @@ public:
     Result<Json> hold(const std::string& id, Instant until, const std::string& why);
     Result<Json> link(const std::string& id);
 
-    using OnAnswer = std::function<void(Result<Json>)>;
-    void start_claim(const ClaimOrder& order, OnAnswer done);
-    Result<Json> claim(const ClaimOrder& order);
+    using OnClaimed = std::function<void(Result<Json>, Link)>;
+    /// Both give what http().cancel() takes; `done` and `use` are not called after that.
+    std::uint64_t start_claim(const ClaimOrder& order, OnClaimed done);
 
     /// Follows the event stream: `use` for each event, `end` when the stream ends (its error says why).
     using OnEvent = std::function<void(const SseEvent&)>;
     using OnEnd = std::function<void(Error)>;
-    void start_events(const StreamOrder& order, OnEvent use, OnEnd end);
+    std::uint64_t start_events(const StreamOrder& order, OnEvent use, OnEnd end);
 
     http::Client& http() { return *http_; }
     const std::string& url() const { return url_; }
@@ -74,7 +83,7 @@ public:
     Result<std::string> resolve(const std::string& name, const std::string& user);
 
 private:
-    GatewayClient(std::string url, std::string token);
+    GatewayClient(std::string url, std::string token, std::string ca_file);
     http::Request request(const std::string& method, const std::string& path, const Json* body = nullptr) const;
     Result<Json> get(const std::string& path);
     Result<Json> get_all(const std::string& path, const std::string& items);
@@ -82,6 +91,7 @@ private:
 
     std::string url_;
     std::string token_;
+    std::string ca_file_;
     std::shared_ptr<http::Client> http_;
 };
 

@@ -2,6 +2,8 @@
 // berth list: the workspaces; with -w again each time that something about them changes.
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/clock.hpp"
 #include "cli/gateway_client.hpp"
 #include "cli/interrupt.hpp"
@@ -38,16 +40,25 @@ Result<Exit> watch(GatewayClient& gateway, const Flags& flags, const Look& look)
     const bool terminal = ::isatty(STDOUT_FILENO) == 1 && (look.format == Format::table || look.format == Format::wide);
     RealClock clock;
     bool stale = true;
+    bool told = false;
     StreamOrder stream;
     stream.types = "workspace.,lease.";
     gateway.start_events(stream, [&](const SseEvent&) { stale = true; }, [](const Error&) {});
     std::string shown;
     Instant next_look;
-    while (!Interrupt::seen()) {
+    while (!Interrupt::seen() && !output_is_lost()) {
         if (stale || clock.now() >= next_look) {
             stale = false;
             next_look = clock.now() + refresh;
-            const auto rows = TRY(fetch(gateway, flags));
+            const auto fetched = fetch(gateway, flags);
+            if (Interrupt::seen()) break;
+            if (!fetched && may_pass(fetched.error())) {         // its gateway is started anew, perhaps
+                if (!std::exchange(told, true)) remark(fetched.error().text + "; looking again");
+                gateway.http().turn(turn_length);
+                continue;
+            }
+            const auto rows = TRY(fetched);
+            told = false;
             const auto facts = Json(rows).dump();
             if (terminal || facts != shown) {
                 print((terminal ? "\033[H\033[2J" : "") +
@@ -57,7 +68,7 @@ Result<Exit> watch(GatewayClient& gateway, const Flags& flags, const Look& look)
         }
         gateway.http().turn(turn_length);
     }
-    return Exit::interrupted;
+    return output_is_lost() ? Exit::failed : Exit::interrupted;
 }
 
 Result<Exit> run(const Shared& shared, const Flags& flags) {

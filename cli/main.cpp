@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // berth: the command line. The parts list: one add_ per command, then parse and run the chosen one.
 #include <fmt/format.h>
+#include <signal.h>
+
+#include <sstream>
 
 #include "base/nearest_word.hpp"
 #include "cli/command.hpp"
@@ -15,6 +18,8 @@ void add_shared_flags(CLI::App& app, Shared& shared) {
     app.add_option("--state", shared.state, "state folder (default: $BERTH_STATE, ~/.local/state/berth)")->type_name("DIR");
     app.add_option("--url", shared.url, "the gateway (default: $BERTH_URL, <state>/gateway.url)")->type_name("URL");
     app.add_option("--token-file", shared.token_file, "file that holds the token (default: $BERTH_TOKEN, <state>/token)")
+        ->type_name("FILE");
+    app.add_option("--ca-file", shared.ca_file, "PEM of a private CA that vouches for the gateway (default: $BERTH_CA_FILE, $SSL_CERT_FILE)")
         ->type_name("FILE");
     app.add_option("--color", shared.colour, "auto, always or never (NO_COLOR is honoured)")
         ->check(CLI::IsMember({"auto", "always", "never"}))
@@ -69,7 +74,7 @@ std::string first_word(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
         if (!word.starts_with('-')) return std::string{word};
-        const bool takes_value = word == "--state" || word == "--url" || word == "--token-file" || word == "--color";
+        const bool takes_value = word == "--state" || word == "--url" || word == "--token-file" || word == "--ca-file" || word == "--color";
         if (takes_value) ++i;
     }
     return {};
@@ -77,6 +82,7 @@ std::string first_word(int argc, char** argv) {
 
 int run(int argc, char** argv) {
     use_utf8();
+    ::signal(SIGPIPE, SIG_IGN);           // a failing write says it
     CLI::App app("berth gives a ready development environment in the browser, on machines that you own", "berth");
     app.footer("\nExample:\n  berth up            in one terminal\n  berth claim demo --open   in another\n\n"
                "Exit codes: 0 done, 1 error, 2 usage, 3 no capacity, 4 not allowed, 5 not found,\n"
@@ -98,7 +104,12 @@ int run(int argc, char** argv) {
     try {
         app.parse(words);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);
+        if (error.get_exit_code() == 0) {              // help or version was asked for
+            std::ostringstream said;
+            const int code = app.exit(error, said, said);
+            print(said.str());
+            return code;
+        }
         return say_usage(app, error, word);
     }
     if (app.got_subcommand("up") == false) Interrupt::watch();
@@ -113,4 +124,7 @@ int run(int argc, char** argv) {
 
 }  // namespace berth::cli
 
-int main(int argc, char** argv) { return berth::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+    berth::cli::open_standard_streams();
+    return berth::cli::finish_output(berth::cli::run(argc, argv));
+}

@@ -25,7 +25,7 @@ Result<Exit> run(const Shared& shared, const Flags& flags) {
         print(link + "\n");
         return Exit::ok;
     }
-    return open_in_browser(link);
+    return open_in_browser(link, LinkGoes::to_stdout);
 }
 
 }  // namespace

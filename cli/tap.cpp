@@ -85,9 +85,10 @@ private:
         ++printed_;
     }
 
-    bool done() const { return flags_.count > 0 && printed_ >= flags_.count; }
+    bool done() const { return output_is_lost() || (flags_.count > 0 && printed_ >= flags_.count); }
 
     Result<Exit> finish() {
+        if (output_is_lost()) return Exit::failed;
         remark(fmt::format("{} {} printed, {} seen, {} missed", printed_, printed_ == 1 ? "event" : "events", seen_, gaps_.missed()));
         return done() ? Exit::ok : Exit::interrupted;
     }

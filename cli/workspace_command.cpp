@@ -42,17 +42,19 @@ Result<Json> wait_for_state(GatewayClient& gateway, const std::string& id, const
         auto seen = gateway.workspace(id);
         const bool gone = !seen && seen.error().kind == ErrorKind::not_found;
         const auto state = gone ? std::string{"destroyed"} : seen ? text_at(*seen, "state") : std::string{};
-        if (!gone && !seen) return fail(seen.error());
+        if (!gone && !seen && (!may_pass(seen.error()) || Interrupt::seen())) return fail(seen.error());
         if (std::find(states.begin(), states.end(), state) != states.end()) {
             return gone ? Json{{"workspace", id}, {"state", state}} : std::move(*seen);
         }
         const auto waited = clock.now() - begun;
         if (Interrupt::seen()) return fail(ErrorKind::timeout, "interrupted; {} is {}", id, state);
+        if (waited >= at_most && !seen && !gone) return fail(seen.error());
         if (waited >= at_most) {
             return fail(ErrorKind::timeout, "{} is still {} after {}; `berth why {}` says why", id, state,
                         to_text(at_most), id);
         }
-        spinner.show(fmt::format("{:>6}  {} is {}", elapsed(waited), id, state));
+        spinner.show(seen ? fmt::format("{:>6}  {} is {}", elapsed(waited), id, state)
+                          : fmt::format("{:>6}  {}; looking again", elapsed(waited), seen.error().text));
         gateway.http().turn(std::min(look_again, at_most - waited));
     }
 }

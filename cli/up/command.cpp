@@ -2,6 +2,7 @@
 // The flags of `berth up`.
 #include <filesystem>
 
+#include "base/outside_text.hpp"
 #include "cli/command.hpp"
 #include "cli/up/up.hpp"
 
@@ -12,10 +13,7 @@ namespace {
 // --config, $BERTH_CONFIG, the user's file, the system's file; empty when there is none.
 std::string config_file(const std::string& flag) {
     if (!flag.empty()) return flag;
-    const auto from = [](const char* name) {
-        const char* value = std::getenv(name);
-        return std::string{value == nullptr ? "" : value};
-    };
+    const auto from = environment_text;
     if (const auto named = from("BERTH_CONFIG"); !named.empty()) return named;
     const auto home = from("XDG_CONFIG_HOME").empty() ? from("HOME") + "/.config" : from("XDG_CONFIG_HOME");
     std::error_code error;

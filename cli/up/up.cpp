@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 
+#include "base/outside_text.hpp"
 #include "bus/keys.hpp"
 #include "cli/command.hpp"
 #include "cli/text.hpp"
@@ -155,10 +156,7 @@ Result<void> Up::mint() {
 }
 
 Result<void> Up::find_engine() {
-    const auto from_environment = [](const char* name) {
-        const char* value = std::getenv(name);
-        return std::string{value == nullptr ? "" : value};
-    };
+    const auto from_environment = environment_text;
     EngineFacts facts;
     facts.private_socket = path("docker/docker.sock");
     facts.dockerd = os::program_on_path("dockerd");
@@ -270,9 +268,9 @@ Result<void> Up::start_services() {
 }
 
 void Up::print_ready() {
-    auto url = os::read_file(path("gateway.url")).value_or("");
-    while (!url.empty() && std::isspace(static_cast<unsigned char>(url.back()))) url.pop_back();
-    const auto home_state = state_folder("", {{"HOME", std::getenv("HOME") ? std::getenv("HOME") : ""}}, "/");
+    const auto for_others = first_line_of(path("gateway.public_url"));
+    const auto url = for_others.empty() ? first_line_of(path("gateway.url")) : for_others;
+    const auto home_state = state_folder("", {{"HOME", environment_text("HOME")}}, "/");
     auto berth = os::program_on_path("berth");
     std::error_code error;
     berth = !berth.empty() && std::filesystem::equivalent(berth, os::program_folder() + "/berth", error) ? "berth" : os::program_folder() + "/berth";

@@ -2,44 +2,13 @@
 // The command line against the real gateway: each call of cli/gateway_client.cpp.
 #include <gmock/gmock.h>
 
-#include "tests/integration/gateway/stage.hpp"
+#include "tests/integration/gateway/command_line.hpp"
 
 namespace berth::testing {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-struct Said {
-    int exit = -1;
-    std::string text;
-    Json json;
-};
-
-class CommandLine : public GatewayStage {
-protected:
-    Said berth(std::vector<std::string> words) {
-        std::vector<std::string> arguments{std::string{BERTH_BIN_DIR} + "/berth", "--state", cluster.state()};
-        arguments.insert(arguments.end(), words.begin(), words.end());
-        Said said;
-        beside([&] {
-            const auto log = cluster.state() + "/cli-" + std::to_string(++runs_) + ".log";
-            Child child(arguments, log);
-            said.exit = child.wait(Duration{30'000}).value_or(-1);
-            said.text = read_text(log);
-        });
-        said.json = Json::parse(said.text, nullptr, false);
-        return said;
-    }
-    void settle(const std::string& id, const char* state) {
-        ASSERT_TRUE(host_until([&] { return !host->stopped.empty(); }));
-        ASSERT_TRUE(host->beat());
-        EXPECT_TRUE(eventually([&] { return get("/v1/workspaces/" + id).json["state"] == state; }));
-    }
-
-private:
-    int runs_ = 0;
-};
 
 TEST_F(CommandLine, claims_and_looks) {
     const auto claimed = berth({"claim", "web", "--user", "ada", "--ttl", "1h", "-o", "json"});

@@ -49,6 +49,18 @@ TEST(Answers, ARefusedTokenSaysWhereTokensAreLookedFor) {
     EXPECT_NE(body.error().text.find("--token-file"), std::string::npos);
 }
 
+TEST(Answers, AFrontProxysPageIsACutAndTheGatewaysRefusalIsNone_field_report_17) {
+    const auto cut = [](long status, const std::string& body) { return is_cut(http::Answer{.status = status, .headers = {}, .body = body}); };
+    for (const long status : {502L, 503L, 504L}) {
+        for (const auto* page : {"", "<html>502 Bad Gateway</html>", "{}", "[]", "{\"message\":\"no upstream\"}"}) EXPECT_TRUE(cut(status, page)) << status << page;
+        EXPECT_FALSE(cut(status, R"({"kind":"timeout","detail":"not in time"})")) << status;
+    }
+    EXPECT_FALSE(cut(200, ""));
+    EXPECT_FALSE(cut(500, ""));
+    EXPECT_TRUE(is_cut(fail(ErrorKind::unavailable, "connection reset")));
+    EXPECT_FALSE(is_cut(fail(ErrorKind::timeout, "interrupted")));
+}
+
 TEST(Answers, NoJsonWhereJsonBelongsIsAnError) { EXPECT_FALSE(answered(200, "<html>")); }
 
 TEST(ExitCodes, ArePromisedNumbers) {
