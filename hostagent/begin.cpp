@@ -106,7 +106,7 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
     Process::Parts parts{.policy = settings.core, .shell = shell};
     parts.setup = {.host = {flags.host_id}, .incarnation = TRY(folder.incarnation()), .slots = flags.slots,
                    .homes = TRY(absolute(flags.homes)), .boot = random_hex(boot_bytes), .scheme = shell.scheme,
-                   .apps_domain = shell.apps_domain};
+                   .apps_domain = shell.apps_domain, .public_domain = shell.public_domain, .public_port = shell.public_port};
     parts.place = {.state = folder.path(), .pool = {flags.pool}, .instance = flags.instance, .public_ip = flags.public_ip,
                    .private_ip = flags.private_ip};
     if (!flags.launch.empty()) parts.place.launch = LaunchId{flags.launch};

@@ -64,13 +64,15 @@ struct ShellPolicy {
     Duration proxy_check{2'000};
     std::uint32_t proxy_starts_max = 30;   // in ten minutes
     std::string proxy_program;             // empty: berth-proxy beside this program; "none": no proxy
-    std::string scheme = "http";
+    std::string scheme = "http";           // of links, as browsers use them
     std::string apps_domain = "localhost";
+    std::string public_domain;             // behind a front proxy: the domain in links; empty: apps_domain
+    std::uint32_t public_port = 0;         // behind a front proxy: the port in links; 0: the proxy's own
     std::string process_command;           // of the process engine; empty: berth-workspace beside this program
 
     BERTH_FIELDS(ShellPolicy, engine, workers, tick, request_timeout, register_retry, register_retry_max,
                  activity_every, editor_timeout, cpu_floor, io_floor, use_window, proxy_check, proxy_starts_max, proxy_program,
-                 scheme, apps_domain, process_command)
+                 scheme, apps_domain, public_domain, public_port, process_command)
 };
 
 }  // namespace berth::hostagent

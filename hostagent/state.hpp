@@ -42,6 +42,8 @@ struct Setup {
     std::string scheme = "http";
     std::string apps_domain = "localhost";
     std::uint32_t proxy_port = 0;
+    std::string public_domain;            // in links, when it differs from apps_domain
+    std::uint32_t public_port = 0;        // in links, when it differs from proxy_port
 };
 
 BERTH_ENUM(Work, none, preparing, binding, removing)   // the engine's call that is under way

@@ -93,7 +93,10 @@ RegisterRequest take_registration(State& state) {
 }
 
 std::string url_of(const Setup& setup, const WorkspaceId& workspace) {
-    return fmt::format("{}://{}.{}:{}/", setup.scheme, workspace.value, setup.apps_domain, setup.proxy_port);
+    const auto& domain = setup.public_domain.empty() ? setup.apps_domain : setup.public_domain;
+    const auto port = setup.public_port == 0 ? setup.proxy_port : setup.public_port;
+    const bool usual = port == (setup.scheme == "https" ? 443U : 80U);
+    return fmt::format("{}://{}.{}{}/", setup.scheme, workspace.value, domain, usual ? "" : fmt::format(":{}", port));
 }
 
 void add_hold(std::vector<Signal>& signals, const SlotRecord& record, Instant now) {

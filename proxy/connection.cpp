@@ -28,10 +28,17 @@ std::string_view only_value(const RequestHead& head, std::string_view name) {
     return values.size() == 1 ? values.front() : std::string_view{};
 }
 
+bool is_trusted(const Context& context, const tcp::socket& socket) {
+    ErrorCode error;
+    const auto other = socket.remote_endpoint(error);
+    return !error && context.trusted.hold(other.address());
+}
+
 }  // namespace
 
 Connection::Connection(Context& context, tcp::socket socket)
     : context_(context),
+      by_front_proxy_(is_trusted(context, socket)),
       browser_(std::move(socket), context.tls),
       from_browser_(context.policy.head_bytes_max + chunk_bytes),
       idle_since_(context.clock.now()),
@@ -111,7 +118,7 @@ net::awaitable<void> Connection::run() {
 net::awaitable<bool> Connection::read_head() {
     session_.reset();
     request_.reset();
-    host_.clear();
+    outward_ = {};
     answer_begun_ = container_spoke_ = container_late_ = upload_malformed_ = false;
     ErrorCode error;
     if (from_browser_.size() == 0) {
@@ -166,7 +173,10 @@ net::awaitable<bool> Connection::read_head() {
     }
     from_browser_.consume(used);
     request_->eager(true);
-    host_ = field(http::field::host);
+    if (!look_outward()) {
+        co_await answer_refusal(Refusal::malformed, "the front proxy says two things of the address");
+        co_return false;
+    }
     co_return true;
 }
 
@@ -175,9 +185,22 @@ std::string_view Connection::field(http::field name) const {
     return view(request_->get()[name]);
 }
 
+bool Connection::look_outward() {
+    const auto& head = request_->get();
+    const auto origins = values_of(head, "Origin");
+    auto seen = outward_of(context_.inward,
+                           {.host = field(http::field::host),
+                            .origin = origins.size() == 1 ? std::optional{origins.front()} : std::nullopt,
+                            .by_front_proxy = by_front_proxy_,
+                            .forwarded_host = values_of(head, "X-Forwarded-Host"),
+                            .forwarded_scheme = values_of(head, "X-Forwarded-Proto")});
+    if (seen) outward_ = std::move(*seen);
+    return seen.has_value();
+}
+
 net::awaitable<Connection::Next> Connection::serve() {
     const auto target = view(request_->get().target());
-    const auto path = path_of(target, host_);
+    const auto path = path_of(target, field(http::field::host));
     const auto method = request_->get().method();
     if (method == http::verb::connect || method == http::verb::trace) {
         co_return co_await answer_refusal(Refusal::method_refused);
@@ -185,7 +208,7 @@ net::awaitable<Connection::Next> Connection::serve() {
     if (!path) co_return co_await answer_refusal(Refusal::malformed, "the target is no path of this host");
     if (path->starts_with(own_prefix)) co_return co_await serve_own(*path);
 
-    const auto workspace = workspace_of(host_, context_.policy.apps_domain);
+    const auto workspace = outward_.workspace;
     if (!workspace) co_return co_await answer_refusal(Refusal::unknown_workspace);
     auto route = find_route(*workspace);
     if (!route) co_return co_await answer_refusal(route.error());
@@ -213,7 +236,7 @@ Judged<RouteRecord> Connection::find_route(const WorkspaceId& workspace) const {
 /// A session that a cookie shows and that is good for this route.
 net::awaitable<Judged<TokenClaims>> Connection::find_session(const RouteRecord& route) {
     auto why = context_.opened.contains(route.workspace) ? Refusal::cookie_lost : Refusal::no_session;
-    const auto name = cookie_name(context_.scheme, route.workspace);
+    const auto name = cookie_name(outward_.scheme, route.workspace);
     for (const auto& token : cookie_values(values_of(request_->get(), "Cookie"), name)) {
         if (known_claims_ && token == known_token_) {
             const auto good = judge_claims(*known_claims_, route, now());
@@ -273,8 +296,8 @@ net::awaitable<Judged<TokenClaims>> Connection::judge_request(const RouteRecord&
                           .websocket = websocket,
                           .origin = origins.empty() ? std::nullopt : std::optional{origins.front()},
                           .origin_repeated = origins.size() > 1,
-                          .scheme = context_.scheme,
-                          .host = host_,
+                          .scheme = outward_.scheme,
+                          .host = outward_.host,
                           .fetch_site = only_value(head, "Sec-Fetch-Site"),
                           .fetch_mode = only_value(head, "Sec-Fetch-Mode"),
                           .fetch_destination = only_value(head, "Sec-Fetch-Dest")};

@@ -26,6 +26,7 @@
 #include "proxy/context.hpp"
 #include "proxy/frames.hpp"
 #include "proxy/headers.hpp"
+#include "proxy/outward.hpp"
 #include "proxy/pages.hpp"
 #include "proxy/way.hpp"
 #include "proxy/wire.hpp"
@@ -77,6 +78,7 @@ private:
     net::awaitable<Judged<TokenClaims>> find_session(const RouteRecord& route);
     net::awaitable<Judged<void>> keep_link(const TokenClaims& session);
     std::string_view field(http::field name) const;
+    bool look_outward();
 
     // entry.cpp
     net::awaitable<Next> serve_own(std::string_view path);
@@ -116,6 +118,7 @@ private:
     void no_limits();
 
     Context& context_;
+    bool by_front_proxy_;                    // the other side is in a trusted network
     Wire browser_;
     flat_buffer from_browser_;
     std::function<void(const std::shared_ptr<Connection>&)> ended_;
@@ -127,7 +130,7 @@ private:
 
     // Of the request at hand.
     std::optional<RequestParser> request_;
-    std::string host_;                       // the Host field
+    Outward outward_;                        // how the browser sees the workspace
     std::optional<TokenClaims> session_;
     bool answer_begun_ = false;              // a final answer, to the browser
     bool container_spoke_ = false;           // at least a byte of an answer

@@ -14,6 +14,8 @@
 #include "proxy/activity.hpp"
 #include "proxy/chunks.hpp"
 #include "proxy/links.hpp"
+#include "proxy/networks.hpp"
+#include "proxy/outward.hpp"
 #include "proxy/policy.hpp"
 
 namespace berth::proxy {
@@ -34,7 +36,8 @@ struct Context {
     const Clock& clock;
     LocalKv& kv;
     HostId host;
-    std::string scheme;              // as browsers see it
+    Inward inward;
+    Networks trusted;                // front proxies
     net::ssl::context* tls = nullptr;
     bool draining = false;
     Chunks chunks;

@@ -44,7 +44,7 @@ net::awaitable<Connection::Next> Connection::serve_own(std::string_view path) {
 /// link is used up only when that session comes back (keep_link), so a browser that keeps no cookie, or
 /// an answer that is lost, costs nobody a link; and of the sessions of one link, one alone is ever good.
 net::awaitable<Judged<std::string>> Connection::open_link(std::string token) {
-    const auto workspace = workspace_of(host_, context_.policy.apps_domain);
+    const auto workspace = outward_.workspace;
     if (!workspace) co_return tl::make_unexpected(Refusal::unknown_workspace);
     const auto& head = request_->get();
     if (head.method() != http::verb::get) co_return tl::make_unexpected(Refusal::method_refused);
@@ -73,7 +73,7 @@ net::awaitable<Judged<std::string>> Connection::open_link(std::string token) {
                                       .expires_at = now() + session_lifetime};
             context_.opened[*workspace] = now();
             log_info("link.opened", {{"workspace", *workspace}, {"epoch", route->epoch}});
-            co_return set_cookie(cookie_name(context_.scheme, *workspace),
+            co_return set_cookie(cookie_name(outward_.scheme, *workspace),
                                  mint_token(session, context_.kv.secret()), session_lifetime);
         }
         why = Refusal::used_link;
@@ -85,7 +85,7 @@ net::awaitable<Judged<std::string>> Connection::open_link(std::string token) {
 
 net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::string_view detail) {
     ++context_.counters.refused;
-    log_line(LogLevel::debug, "refused", {{"why", why}, {"host", host_}, {"detail", detail}});
+    log_line(LogLevel::debug, "refused", {{"why", why}, {"host", outward_.host}, {"detail", detail}});
     auto with = refuse(why, field(http::field::accept), detail);
     const auto next = co_await answer(std::move(with));
     co_return why == Refusal::malformed || why == Refusal::head_too_large ? Next::close : next;

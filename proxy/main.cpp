@@ -25,7 +25,7 @@ struct Options {
 /// [proxy], and from [hostagent] what stands in the links that the agent hands out.
 berth::Result<berth::proxy::Policy> read_policy(const std::string& path) {
     auto config = TRY(berth::Config::load(path));
-    for (const std::string key : {"apps_domain", "scheme"}) {
+    for (const std::string key : {"apps_domain", "scheme", "public_domain", "public_port"}) {
         const auto links = config.find("hostagent", key);
         if (links && !config.find("proxy", key)) config.set("proxy", key, links->value, links->origin);
     }
@@ -39,11 +39,12 @@ berth::Result<void> run(const Options& options) {
     const auto place = TRY(berth::proxy::Place::take(options.state));
     const auto kv = TRY(berth::LocalKv::open(options.state + "/kv"));
     const berth::RealClock clock;
-    const berth::proxy::Listen at{options.listen_address, options.port, place->earlier_port()};
+    const auto address = policy.listen_address.empty() ? options.listen_address : policy.listen_address;
+    const berth::proxy::Listen at{address, options.port, place->earlier_port()};
     const auto process =
         TRY(berth::proxy::Process::open(std::move(policy), clock, *kv, berth::HostId{options.host_id}, at));
     TRY(place->serves_at(process->port()));
-    berth::log_info("ready", {{"address", options.listen_address}, {"port", process->port()}});
+    berth::log_info("ready", {{"address", address}, {"port", process->port()}});
     process->run();
     berth::log_info("stopped");
     return {};
@@ -57,7 +58,7 @@ int main(int argc, char** argv) {
     app.add_option("--config", options.config, "TOML file; [proxy] is read");
     app.add_option("--state", options.state, "the host's own folder: kv/, proxy.port, proxy.pid")->required();
     app.add_option("--host-id", options.host_id, "the host whose tokens are good here")->required();
-    app.add_option("--listen-address", options.listen_address, "default 127.0.0.1");
+    app.add_option("--listen-address", options.listen_address, "default 127.0.0.1; proxy.listen_address of the configuration wins");
     app.add_option("--port", options.port, "0: that of an earlier life, else a free one");
     app.add_option("--log-level", options.log_level, "debug, info, warn or error");
     app.footer("Example: berth-proxy --state ~/.local/state/berth/hosts/h-1 --host-id h-1 --port 8080");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every number that the proxy goes by. [proxy] in the configuration; apps_domain and scheme, when
-// not set there, are those of [hostagent], which writes them into links.
+// Every number that the proxy goes by. [proxy] in the configuration; apps_domain, scheme, public_domain
+// and public_port, when not set there, are those of [hostagent], which writes them into links.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/reflect.hpp"
 #include "base/time.hpp"
@@ -15,6 +16,10 @@ namespace berth::proxy {
 struct Policy {
     std::string apps_domain = "localhost";       // a workspace answers at <workspace>.<apps_domain>
     std::string scheme;   // as the browser sees it; empty: https with a certificate, else http
+    std::string public_domain;                   // behind a front proxy, in links and origins; empty: apps_domain
+    std::uint32_t public_port = 0;               // the same; 0: the port it serves at
+    std::vector<std::string> trusted_networks;   // "10.0.0.0/8": whose X-Forwarded-Host and -Proto are believed
+    std::string listen_address;                  // empty: as the host says, 127.0.0.1 when it has no other address
     std::string landing = "/?folder=/berth/home";
     std::string tls_certificate;                 // PEM chain; empty: plain HTTP
     std::string tls_key;
@@ -39,7 +44,8 @@ struct Policy {
     std::uint32_t fields_max = 100;
     std::uint32_t answer_head_bytes_max = 65'536;
 
-    BERTH_FIELDS(Policy, apps_domain, scheme, landing, tls_certificate, tls_key, grant_age_max, recheck,
+    BERTH_FIELDS(Policy, apps_domain, scheme, public_domain, public_port, trusted_networks, listen_address,
+                 landing, tls_certificate, tls_key, grant_age_max, recheck,
                  unreadable_max, connect_timeout, head_timeout, idle_timeout, body_stall_max, answer_timeout,
                  silence_max, half_open_max, linger, drain_grace, port_patience, connections_max,
                  connections_per_workspace_max, head_bytes_max, fields_max, answer_head_bytes_max)

@@ -58,8 +58,10 @@ Process::Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host)
       readable_at_(clock.now()),
       told_at_(clock.now()) {
     auto& ours = context_.policy;
-    ours.apps_domain = to_lower(ours.apps_domain);
-    context_.scheme = !ours.scheme.empty() ? ours.scheme : ours.tls_certificate.empty() ? "http" : "https";
+    context_.inward = {.scheme = !ours.scheme.empty() ? ours.scheme : ours.tls_certificate.empty() ? "http" : "https",
+                       .apps_domain = to_lower(ours.apps_domain),
+                       .public_domain = to_lower(ours.public_domain),
+                       .public_port = ours.public_port};
 }
 
 Process::~Process() {
@@ -70,9 +72,10 @@ Process::~Process() {
 Result<std::unique_ptr<Process>> Process::open(Policy policy, const Clock& clock, LocalKv& kv, HostId host,
                                                const Listen& at) {
     std::unique_ptr<Process> process{new Process(std::move(policy), clock, kv, std::move(host))};
-    if (process->context_.scheme != "http" && process->context_.scheme != "https") {
-        return fail(ErrorKind::invalid, "proxy.scheme is http or https, not '{}'", process->context_.scheme);
+    if (process->context_.inward.scheme != "http" && process->context_.inward.scheme != "https") {
+        return fail(ErrorKind::invalid, "proxy.scheme is http or https, not '{}'", process->context_.inward.scheme);
     }
+    process->context_.trusted = TRY(Networks::parse(process->context_.policy.trusted_networks, "proxy.trusted_networks"));
     raise_descriptor_limit();
     std::signal(SIGPIPE, SIG_IGN);
     TRY(process->use_certificate());

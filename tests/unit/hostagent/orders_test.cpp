@@ -25,6 +25,21 @@ TEST(Orders, ABindIsOnTheDiskInTheStepThatCallsTheEngine_I3) {
     EXPECT_TRUE(scene.out.beat);
 }
 
+TEST(Orders, ALinkCarriesThePublicAddress) {   // field report 14
+    hostagent::Setup setup{.scheme = "http", .apps_domain = "localhost", .proxy_port = 12001};
+    EXPECT_EQ(url_of(setup, {"w-1"}), "http://w-1.localhost:12001/");
+    setup.public_port = 8080;
+    EXPECT_EQ(url_of(setup, {"w-1"}), "http://w-1.localhost:8080/");
+    setup.public_domain = "apps.example.org";
+    setup.scheme = "https";
+    EXPECT_EQ(url_of(setup, {"w-1"}), "https://w-1.apps.example.org:8080/");
+    setup.public_port = 443;
+    EXPECT_EQ(url_of(setup, {"w-1"}), "https://w-1.apps.example.org/");
+    setup.scheme = "http";
+    setup.public_port = 80;
+    EXPECT_EQ(url_of(setup, {"w-1"}), "http://w-1.apps.example.org/");
+}
+
 TEST(Orders, ABindIsAnsweredWhenItsRouteIsOnTheDisk_I25) {
     Scene scene;
     const auto caller = scene.bind(Scene::order(0, 3));
