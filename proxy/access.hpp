@@ -58,7 +58,7 @@ bool same_way(const RouteRecord& one, const RouteRecord& other);
 Judged<TokenClaims> judge_link(std::string_view token, const WorkspaceId& workspace, const HostId& host,
                                std::string_view secret, Instant now);
 
-/// A session's token, by itself: forged, expired, another host's.
+/// A session's token, by itself: forged, or another host's. When it ends is judge_claims' to say.
 Judged<TokenClaims> judge_session(std::string_view token, const HostId& host, std::string_view secret,
                                   Instant now);
 /// A session that came of a link is named "<link>.<its own id>", and good when the link is its own.

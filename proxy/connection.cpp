@@ -117,6 +117,7 @@ net::awaitable<void> Connection::run() {
 /// Reads up to the end of a head, and answers here what is no proper one. False: nothing more comes.
 net::awaitable<bool> Connection::read_head() {
     session_.reset();
+    renewal_.clear();
     request_.reset();
     outward_ = {};
     answer_begun_ = container_spoke_ = container_late_ = upload_malformed_ = false;
@@ -185,6 +186,11 @@ std::string_view Connection::field(http::field name) const {
     return view(request_->get()[name]);
 }
 
+bool Connection::field_is(std::string_view name, std::string_view value) const {
+    const auto values = values_of(request_->get(), name);
+    return values.size() == 1 && values.front() == value;
+}
+
 bool Connection::look_outward() {
     const auto& head = request_->get();
     const auto origins = values_of(head, "Origin");
@@ -235,11 +241,11 @@ Judged<RouteRecord> Connection::find_route(const WorkspaceId& workspace) const {
 
 /// A session that a cookie shows and that is good for this route.
 net::awaitable<Judged<TokenClaims>> Connection::find_session(const RouteRecord& route) {
-    auto why = context_.opened.contains(route.workspace) ? Refusal::cookie_lost : Refusal::no_session;
+    auto why = Refusal::no_session;
     const auto name = cookie_name(outward_.scheme, route.workspace);
     for (const auto& token : cookie_values(values_of(request_->get(), "Cookie"), name)) {
         if (known_claims_ && token == known_token_) {
-            const auto good = judge_claims(*known_claims_, route, now());
+            const auto good = judge_claims(session_as_used(context_, *known_claims_), route, now());
             if (good) co_return *known_claims_;
             why = good.error();
             continue;
@@ -249,7 +255,7 @@ net::awaitable<Judged<TokenClaims>> Connection::find_session(const RouteRecord& 
             why = claims.error();
             continue;
         }
-        if (const auto good = judge_claims(*claims, route, now()); !good) {
+        if (const auto good = judge_claims(session_as_used(context_, *claims), route, now()); !good) {
             why = good.error();
             continue;
         }
@@ -262,6 +268,8 @@ net::awaitable<Judged<TokenClaims>> Connection::find_session(const RouteRecord& 
         known_claims_ = std::move(*claims);
         co_return *known_claims_;
     }
+    // Not back to the gateway for another link, round and round.
+    if (is_led_back(why) && context_.opened.contains(route.workspace)) why = Refusal::cookie_lost;
     co_return tl::make_unexpected(why);
 }
 
@@ -274,7 +282,7 @@ net::awaitable<Judged<void>> Connection::keep_link(const TokenClaims& session) {
     if (!holder) co_return tl::make_unexpected(Refusal::memory_unreadable);
     if (*holder == session.id) co_return Judged<void>{};
     if (*holder) co_return tl::make_unexpected(Refusal::used_link);
-    const auto until = session.expires_at - session_lifetime + link_lifetime;
+    const auto until = session.expires_at - context_.policy.session_lifetime + link_lifetime;
     const auto ours = co_await context_.links.use(browser_.get_executor(), *link, session.id, until, now());
     if (!ours) {
         log_warn("memory.unwritable", {{"why", ours.error().text}});

@@ -78,11 +78,13 @@ private:
     net::awaitable<Judged<TokenClaims>> find_session(const RouteRecord& route);
     net::awaitable<Judged<void>> keep_link(const TokenClaims& session);
     std::string_view field(http::field name) const;
+    bool field_is(std::string_view name, std::string_view value) const;
     bool look_outward();
 
     // entry.cpp
     net::awaitable<Next> serve_own(std::string_view path);
     net::awaitable<Judged<std::string>> open_link(std::string token);
+    std::string new_session(const RouteRecord& route, std::string id) const;
     net::awaitable<Next> answer(Answer with);
     net::awaitable<Next> answer_refusal(Refusal why, std::string_view detail = {});
     net::awaitable<void> linger();
@@ -132,6 +134,7 @@ private:
     std::optional<RequestParser> request_;
     Outward outward_;                        // how the browser sees the workspace
     std::optional<TokenClaims> session_;
+    std::string renewal_;                    // Set-Cookie of a session that is to follow it; never logged
     bool answer_begun_ = false;              // a final answer, to the browser
     bool container_spoke_ = false;           // at least a byte of an answer
     bool container_late_ = false;

@@ -17,6 +17,7 @@
 #include "proxy/networks.hpp"
 #include "proxy/outward.hpp"
 #include "proxy/policy.hpp"
+#include "proxy/sessions.hpp"
 
 namespace berth::proxy {
 
@@ -43,9 +44,16 @@ struct Context {
     Chunks chunks;
     Activity activity;
     Links links;
+    Sessions sessions;
     Counters counters;
     std::map<WorkspaceId, std::uint32_t> live;   // requests and tunnels under way
     std::map<WorkspaceId, Instant> opened;       // by a link whose session has not come back yet
 };
+
+/// A session as it stands: it goes on beyond what its token says while it is used.
+inline TokenClaims session_as_used(const Context& context, TokenClaims session) {
+    session.expires_at = context.sessions.end_of(session);
+    return session;
+}
 
 }  // namespace berth::proxy

@@ -15,7 +15,6 @@ namespace berth::proxy {
 namespace {
 
 constexpr std::string_view open_prefix = "/_berth/open?token=";
-constexpr std::size_t session_id_bytes = 16;
 
 }  // namespace
 
@@ -64,17 +63,9 @@ net::awaitable<Judged<std::string>> Connection::open_link(std::string token) {
         const auto holder = context_.kv.link_holder(link->id);
         if (!holder) co_return tl::make_unexpected(Refusal::memory_unreadable);
         if (!*holder) {
-            const TokenClaims session{.purpose = TokenPurpose::session,
-                                      .host = context_.host,
-                                      .workspace = *workspace,
-                                      .epoch = route->epoch,
-                                      .user = route->user,
-                                      .id = session_of_link(link->id, random_hex(session_id_bytes)),
-                                      .expires_at = now() + session_lifetime};
             context_.opened[*workspace] = now();
             log_info("link.opened", {{"workspace", *workspace}, {"epoch", route->epoch}});
-            co_return set_cookie(cookie_name(outward_.scheme, *workspace),
-                                 mint_token(session, context_.kv.secret()), session_lifetime);
+            co_return new_session(*route, session_of_link(link->id, random_hex(session_id_bytes)));
         }
         why = Refusal::used_link;
     }
@@ -83,10 +74,27 @@ net::awaitable<Judged<std::string>> Connection::open_link(std::string token) {
     co_return tl::make_unexpected(why);
 }
 
+/// The value of Set-Cookie.
+std::string Connection::new_session(const RouteRecord& route, std::string id) const {
+    const auto& lifetime = context_.policy.session_lifetime;
+    const TokenClaims session{.purpose = TokenPurpose::session,
+                              .host = context_.host,
+                              .workspace = route.workspace,
+                              .epoch = route.epoch,
+                              .user = route.user,
+                              .id = std::move(id),
+                              .expires_at = now() + lifetime};
+    return set_cookie(cookie_name(outward_.scheme, route.workspace), mint_token(session, context_.kv.secret()), lifetime);
+}
+
 net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::string_view detail) {
     ++context_.counters.refused;
     log_line(LogLevel::debug, "refused", {{"why", why}, {"host", outward_.host}, {"detail", detail}});
-    auto with = refuse(why, field(http::field::accept), detail);
+    const auto back = outward_.workspace && request_ ? way_back(context_.policy.gateway_url, *outward_.workspace) : "";
+    const bool by_person = request_ && request_->get().method() == http::verb::get &&
+                           field_is("Sec-Fetch-Mode", "navigate") && field_is("Sec-Fetch-Dest", "document");
+    auto with = by_person && !back.empty() && is_led_back(why) ? redirect(back, "")
+                                                               : refuse(why, field(http::field::accept), detail, back);
     const auto next = co_await answer(std::move(with));
     co_return why == Refusal::malformed || why == Refusal::head_too_large ? Next::close : next;
 }

@@ -12,6 +12,7 @@
 #include <exception>
 
 #include "base/diagnostics.hpp"
+#include "base/rng.hpp"
 #include "proxy/names.hpp"
 #include "proxy/way.hpp"
 
@@ -46,6 +47,8 @@ bool is_health_check(std::string_view path) { return path.substr(0, path.find('?
 net::awaitable<Connection::Next> Connection::forward(RouteRecord route, TokenClaims session, std::string path,
                                                      bool websocket) {
     const Counted counted(context_.live, route.workspace);
+    context_.sessions.use(session.id, now());
+    if (context_.sessions.is_old(session, now())) renewal_ = new_session(route, random_hex(session_id_bytes));
     session_ = std::move(session);
     enter(Phase::exchange);
     no_limits();
@@ -266,6 +269,7 @@ net::awaitable<Connection::Attempt> Connection::relay_answer() {
     const Framing framing{.chunked = answer_->chunked() || (to_end && !old_browser),
                           .length = answer_->content_length()};
     auto head = response_for_browser(answer_->get(), framing);
+    if (!renewal_.empty()) head.insert(http::field::set_cookie, renewal_);
     bool keep = !old_browser && request_->keep_alive() && !upload_running_ && !context_.draining;
     if (old_browser && framing.chunked) head.chunked(false);
     if (!keep) head.set(http::field::connection, "close");

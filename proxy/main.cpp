@@ -29,6 +29,10 @@ berth::Result<berth::proxy::Policy> read_policy(const std::string& path) {
         const auto links = config.find("hostagent", key);
         if (links && !config.find("proxy", key)) config.set("proxy", key, links->value, links->origin);
     }
+    const auto gateway = config.find("gateway", "public_url");
+    if (gateway && !config.find("proxy", "gateway_url")) {
+        config.set("proxy", "gateway_url", gateway->value, gateway->origin);
+    }
     return berth::read_section<berth::proxy::Policy>(config, "proxy");
 }
 
@@ -42,7 +46,7 @@ berth::Result<void> run(const Options& options) {
     const auto address = policy.listen_address.empty() ? options.listen_address : policy.listen_address;
     const berth::proxy::Listen at{address, options.port, place->earlier_port()};
     const auto process =
-        TRY(berth::proxy::Process::open(std::move(policy), clock, *kv, berth::HostId{options.host_id}, at));
+        TRY(berth::proxy::Process::open(std::move(policy), clock, *kv, berth::HostId{options.host_id}, *place, at));
     TRY(place->serves_at(process->port()));
     berth::log_info("ready", {{"address", address}, {"port", process->port()}});
     process->run();

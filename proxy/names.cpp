@@ -58,6 +58,13 @@ std::string to_lower(std::string_view text) {
     return result;
 }
 
+bool is_plain_url(std::string_view text) {
+    if (!text.starts_with("http://") && !text.starts_with("https://")) return false;
+    return std::all_of(text.begin(), text.end(), [](char letter) {
+        return letter > ' ' && letter < '\x7f' && std::string_view{"\"'<>\\`{}#?&"}.find(letter) == std::string_view::npos;
+    });
+}
+
 std::optional<WorkspaceId> workspace_of(std::string_view host, std::string_view apps_domain) {
     const auto named = name_without_port(host);
     if (!named) return std::nullopt;

@@ -19,6 +19,9 @@ inline constexpr std::size_t cookies_tried_max = 4;                 // of our na
 
 std::string to_lower(std::string_view text);
 
+/// http or https, and nothing that HTML or a header field would take for its own.
+bool is_plain_url(std::string_view text);
+
 /// "w-1.localhost:8080" gives w-1 for the apps domain "localhost"; one label before it, no more.
 std::optional<WorkspaceId> workspace_of(std::string_view host, std::string_view apps_domain);
 

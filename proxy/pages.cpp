@@ -73,6 +73,13 @@ Words words_for(Refusal why) {
     return {500, "Something went wrong", ""};
 }
 
+/// A new link would help, or a look at what became of the workspace.
+bool has_way_back(Refusal why) {
+    return is_led_back(why) || why == Refusal::cookie_lost || why == Refusal::other_session ||
+           why == Refusal::bad_link || why == Refusal::used_link || why == Refusal::stopped ||
+           why == Refusal::unknown_workspace;
+}
+
 std::string plain(std::string_view text) {
     std::string result;
     bool inside = false;
@@ -91,16 +98,23 @@ bool wants_json(std::string_view accept) {
 
 }  // namespace
 
-Answer refuse(Refusal why, std::string_view accept, std::string_view detail) {
+std::string way_back(std::string_view gateway_url, const WorkspaceId& workspace) {
+    return gateway_url.empty() ? std::string{} : fmt::format("{}/open/{}", gateway_url, workspace.value);
+}
+
+bool is_led_back(Refusal why) { return why == Refusal::no_session || why == Refusal::ended_session; }
+
+Answer refuse(Refusal why, std::string_view accept, std::string_view detail, std::string_view back) {
     const auto words = words_for(why);
     Answer answer{.status = words.status, .retry_after_s = words.retry_after_s};
+    const bool shows_back = !back.empty() && has_way_back(why);
     if (wants_json(accept)) {
         answer.type = "application/problem+json";
         answer.body =
-            fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"detail":"{}","code":"{}"}})"
+            fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"detail":"{}","code":"{}"{}}})"
                         "\n",
                         words.title, words.status, detail.empty() ? plain(words.text) : std::string{detail},
-                        to_string(why));
+                        to_string(why), shows_back ? fmt::format(R"(,"open":"{}")", back) : "");
         return answer;
     }
     answer.type = "text/html; charset=utf-8";
@@ -111,9 +125,10 @@ Answer refuse(Refusal why, std::string_view accept, std::string_view detail) {
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
         "content=\"width=device-width\">"
         "<title>{0}</title>{5}<link rel=\"stylesheet\" href=\"/_berth/page.css\">\n"
-        "<main><h1>{0}</h1><p>{1}</p>{2}<p class=\"code\">{3} {4}</p></main></html>\n",
+        "<main><h1>{0}</h1><p>{1}</p>{2}{6}<p class=\"code\">{3} {4}</p></main></html>\n",
         words.title, words.text, detail.empty() ? std::string{} : fmt::format("<p>{}.</p>", detail),
-        words.status, to_string(why), again);
+        words.status, to_string(why), again,
+        shows_back ? fmt::format("<p><a class=\"button\" href=\"{}\">Open it again</a></p>", back) : std::string{});
     return answer;
 }
 
@@ -125,6 +140,8 @@ Answer style_sheet() {
         .body =
             ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:0}"
             "main{max-width:34rem;margin:18vh auto 0;padding:0 1.5rem}h1{font-size:1.5rem;line-height:1.25}"
+            ".button{display:inline-block;font:inherit;color:inherit;border:1px solid;border-radius:.4rem;"
+            "padding:.4rem .9rem;background:none;text-decoration:none;cursor:pointer}"
             "code{font-family:ui-monospace,monospace}.code{opacity:.7;font-size:.85rem;margin-top:2rem}\n"};
 }
 

@@ -19,8 +19,13 @@ struct Answer {
     unsigned retry_after_s = 0; // 0: not said
 };
 
-/// `detail` is a fixed text of head.cpp, or empty.
-Answer refuse(Refusal why, std::string_view accept, std::string_view detail = {});
+/// Where the gateway gives a new link to whoever signs in; empty when nobody has said where it is.
+std::string way_back(std::string_view gateway_url, const WorkspaceId& workspace);
+/// Refusals that a new link would mend, and nothing that the user has to read first.
+bool is_led_back(Refusal why);
+
+/// `detail` is a fixed text of head.cpp, or empty; `back` is a way_back, or empty.
+Answer refuse(Refusal why, std::string_view accept, std::string_view detail = {}, std::string_view back = {});
 Answer health();
 Answer style_sheet();
 Answer redirect(std::string location, std::string cookie);

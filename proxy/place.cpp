@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <system_error>
 
+#include "base/diagnostics.hpp"
 #include "os/files.hpp"
 
 namespace berth::proxy {
@@ -34,6 +36,19 @@ Result<void> Place::serves_at(std::uint16_t port) const {
     TRY(os::write_file(dir_ + "/proxy.port", fmt::format("{}\n", port), os::mode_of_notices));
     ready_.serves();
     return {};
+}
+
+std::string Place::earlier_sessions() const {
+    std::ifstream file{dir_ + "/proxy.sessions"};
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+void Place::keep_sessions(const std::string& text) const {
+    if (const auto kept = replace_file(dir_ + "/proxy.sessions", text); !kept) {
+        log_warn("sessions.unwritten", {{"why", kept.error().text}});
+    }
 }
 
 }  // namespace berth::proxy

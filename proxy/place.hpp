@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the proxy leaves in its host's folder: proxy.pid, locked for as long as it lives, and
-// proxy.port, which the next life takes up again so that open pages find their way back.
+// What the proxy leaves in its host's folder: proxy.pid, locked for as long as it lives, proxy.port,
+// which the next life takes up again so that open pages find their way back, and proxy.sessions, when
+// each was last used.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,8 @@ public:
 
     std::uint16_t earlier_port() const;              // 0: none
     Result<void> serves_at(std::uint16_t port) const;
+    std::string earlier_sessions() const;            // as kept; empty: none
+    void keep_sessions(const std::string& text) const;
 
 private:
     Place(std::string dir, os::Lock lock) : dir_(std::move(dir)), lock_(std::move(lock)), ready_(dir_, "proxy") {}

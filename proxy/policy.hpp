@@ -23,6 +23,8 @@ struct Policy {
     std::string landing = "/?folder=/berth/home";
     std::string tls_certificate;                 // PEM chain; empty: plain HTTP
     std::string tls_key;
+    std::string gateway_url;                     // leads back in who comes late; empty: [gateway] public_url
+    Duration session_lifetime{43'200'000};       // without use, at most 12 h; while it is used, up to the end of the lease
 
     Duration grant_age_max{900'000};             // how long a lease stands without word of an allocator (I25)
     Duration recheck{1'000};   // live connections are judged anew this often (I25: cut within 5 s)
@@ -45,7 +47,7 @@ struct Policy {
     std::uint32_t answer_head_bytes_max = 65'536;
 
     BERTH_FIELDS(Policy, apps_domain, scheme, public_domain, public_port, trusted_networks, listen_address,
-                 landing, tls_certificate, tls_key, grant_age_max, recheck,
+                 landing, tls_certificate, tls_key, gateway_url, session_lifetime, grant_age_max, recheck,
                  unreadable_max, connect_timeout, head_timeout, idle_timeout, body_stall_max, answer_timeout,
                  silence_max, half_open_max, linger, drain_grace, port_patience, connections_max,
                  connections_per_workspace_max, head_bytes_max, fields_max, answer_head_bytes_max)
@@ -59,6 +61,9 @@ inline constexpr int interim_answers_max = 16;            // 1xx before one fina
 inline constexpr int listen_backlog = 512;
 inline constexpr Duration activity_period{1'000};         // at most one note of use per workspace in it
 inline constexpr Duration link_patience{5'000};           // for the host's memory to note that a link is used
+inline constexpr std::size_t session_id_bytes = 16;
+inline constexpr std::size_t sessions_max = 4'096;        // whose last use is remembered
+inline constexpr Duration sessions_period{60'000};        // in which it is written down
 inline constexpr std::size_t links_waiting_max = 64;      // for that, at a time
 
 }  // namespace berth::proxy

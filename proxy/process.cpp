@@ -48,15 +48,19 @@ void notice_the_dead(tcp::socket& socket) {
 
 }  // namespace
 
-Process::Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host)
+Process::Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host, const Place& place)
     : context_{.policy = std::move(policy),
                .clock = clock,
                .kv = kv,
                .host = std::move(host),
                .activity = Activity(kv),
-               .links = Links(kv)},
+               .links = Links(kv),
+               .sessions = Sessions(context_.policy.session_lifetime)},
+      place_(place),
       readable_at_(clock.now()),
-      told_at_(clock.now()) {
+      told_at_(clock.now()),
+      sessions_kept_at_(clock.now()) {
+    context_.sessions.read(place_.earlier_sessions());
     auto& ours = context_.policy;
     context_.inward = {.scheme = !ours.scheme.empty() ? ours.scheme : ours.tls_certificate.empty() ? "http" : "https",
                        .apps_domain = to_lower(ours.apps_domain),
@@ -70,17 +74,33 @@ Process::~Process() {
 }
 
 Result<std::unique_ptr<Process>> Process::open(Policy policy, const Clock& clock, LocalKv& kv, HostId host,
-                                               const Listen& at) {
-    std::unique_ptr<Process> process{new Process(std::move(policy), clock, kv, std::move(host))};
-    if (process->context_.inward.scheme != "http" && process->context_.inward.scheme != "https") {
-        return fail(ErrorKind::invalid, "proxy.scheme is http or https, not '{}'", process->context_.inward.scheme);
-    }
+                                               const Place& place, const Listen& at) {
+    std::unique_ptr<Process> process{new Process(std::move(policy), clock, kv, std::move(host), place)};
+    TRY(process->check_policy());
     process->context_.trusted = TRY(Networks::parse(process->context_.policy.trusted_networks, "proxy.trusted_networks"));
     raise_descriptor_limit();
     std::signal(SIGPIPE, SIG_IGN);
     TRY(process->use_certificate());
     TRY(process->listen(at));
     return process;
+}
+
+Result<void> Process::check_policy() {
+    auto& ours = context_.policy;
+    const auto& scheme = context_.inward.scheme;
+    if (scheme != "http" && scheme != "https") {
+        return fail(ErrorKind::invalid, "proxy.scheme is http or https, not '{}'", scheme);
+    }
+    if (ours.session_lifetime < link_lifetime || ours.session_lifetime > session_lifetime) {
+        return fail(ErrorKind::invalid, "proxy.session_lifetime is {} to {}", to_text(link_lifetime),
+                    to_text(session_lifetime));
+    }
+    while (ours.gateway_url.ends_with('/')) ours.gateway_url.pop_back();
+    if (!ours.gateway_url.empty() && !is_plain_url(ours.gateway_url)) {
+        return fail(ErrorKind::invalid, "proxy.gateway_url: '{}' is no address like https://berth.example.org",
+                    ours.gateway_url);
+    }
+    return {};
 }
 
 Result<void> Process::use_certificate() {
@@ -166,6 +186,18 @@ void Process::run() {
     net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await look_again_and_again(); }, net::detached);
     io_.run();
     context_.activity.flush(Instant::max());
+    keep_sessions(Instant::max());
+}
+
+/// Once in sessions_period, and at the end: for the next life.
+void Process::keep_sessions(Instant now) {
+    if (now < sessions_kept_at_ + sessions_period) return;
+    sessions_kept_at_ = now;
+    context_.sessions.forget_ended(context_.clock.now());
+    auto text = context_.sessions.text();
+    if (text == sessions_kept_) return;
+    place_.keep_sessions(text);
+    sessions_kept_ = std::move(text);
 }
 
 net::awaitable<void> Process::accept() {
@@ -239,8 +271,11 @@ void Process::look() {
                                         {"epoch", connection->session()->epoch}, {"was", connection->phase()}});
             connection->dismiss(CloseCode::not_allowed);
             connection->cut();
+        } else if (connection->session()) {
+            context_.sessions.use(connection->session()->id, now);
         }
     }
+    keep_sessions(now);
     context_.activity.flush(now);
     std::erase_if(context_.opened, [&](const auto& one) { return now - one.second > link_lifetime; });
     if (now - told_at_ >= tell_period && told_ != context_.counters) {
@@ -270,7 +305,7 @@ bool Process::may_go_on(const TokenClaims& session, Instant now) {
         known = routes_.emplace(session.workspace, *read).first;
     }
     const auto route = usable(known->second, context_.policy, now);
-    return route && judge_claims(session, *route, now);
+    return route && judge_claims(session_as_used(context_, session), *route, now);
 }
 
 /// No new ones; what is under way has the grace to end, and WebSockets are asked to come back.

@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "proxy/connection.hpp"
+#include "proxy/place.hpp"
 
 namespace berth::proxy {
 
@@ -24,15 +25,18 @@ struct Listen {
 
 class Process {
 public:
+    /// `place` outlives it.
     static Result<std::unique_ptr<Process>> open(Policy policy, const Clock& clock, LocalKv& kv, HostId host,
-                                                 const Listen& at);
+                                                 const Place& place, const Listen& at);
     std::uint16_t port() const { return port_; }
     ~Process();
     /// Until SIGTERM or SIGINT, and all that is under way has ended or its grace has passed.
     void run();
 
 private:
-    Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host);
+    Process(Policy policy, const Clock& clock, LocalKv& kv, HostId host, const Place& place);
+    Result<void> check_policy();
+    void keep_sessions(Instant now);
     Result<void> use_certificate();
     Result<void> listen(const Listen& at);
     ErrorCode try_listen(const tcp::endpoint& at);
@@ -47,6 +51,7 @@ private:
 
     // Coroutines that still wait go with io_; what they use outlives it.
     Context context_;
+    const Place& place_;
     std::optional<net::ssl::context> tls_;
     net::io_context io_{1};
     tcp::acceptor acceptor_{io_};
@@ -57,6 +62,8 @@ private:
     Instant readable_at_;                                        // last time that the memory could be read
     Counters told_;
     Instant told_at_;
+    std::string sessions_kept_;
+    Instant sessions_kept_at_;
 };
 
 }  // namespace berth::proxy

@@ -21,6 +21,7 @@ net::awaitable<Connection::Attempt> Connection::upgrade() {
     if (upgrade.size() != 1 || to_lower(upgrade.front()) != "websocket") co_return Attempt::unanswered;
     const Framing framing{.upgrade = true};
     auto head = response_for_browser(answer_->get(), framing);
+    if (!renewal_.empty()) head.insert(http::field::set_cookie, renewal_);
     http::response_serializer<http::buffer_body> writer{head};
     answer_begun_ = true;
     if (co_await write_to_browser(writer, WriteUpTo::head)) co_await tunnel();

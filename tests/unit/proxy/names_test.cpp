@@ -46,6 +46,15 @@ TEST(Names, AnythingElseIsNone) {
     }
 }
 
+TEST(Names, AnAddressForAPageHoldsNothingThatHtmlWouldTake) {
+    EXPECT_TRUE(is_plain_url("https://berth.example.org"));
+    EXPECT_TRUE(is_plain_url("http://127.0.0.1:9092/berth"));
+    for (const auto* text : {"", "berth.example.org", "javascript:alert(1)", "https://a\"b", "https://a<b", "https://a b",
+                             "https://a\r\nX: y", "https://a?b", "https://\xc3\xa9"}) {
+        EXPECT_FALSE(is_plain_url(text)) << text;
+    }
+}
+
 TEST(Names, ATargetIsForwardedVerbatimOrNotAtAll) {
     const auto path = [](std::string_view target) { return path_of(target, "w-1.localhost:80").value_or("none"); };
 

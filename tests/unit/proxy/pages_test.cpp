@@ -31,6 +31,21 @@ TEST(Pages, WhoHasNoSessionIsToldHowToGetOne) {
     EXPECT_NE(page.body.find("berth open"), std::string::npos);
 }
 
+TEST(Pages, WhoCanBeLedBackIsShownTheWay) {   // field report 21
+    const auto back = way_back("https://berth.example.org", {"w-1"});
+    EXPECT_EQ(back, "https://berth.example.org/open/w-1");
+    EXPECT_EQ(way_back("", {"w-1"}), "");
+    for (const auto why : {Refusal::no_session, Refusal::ended_session, Refusal::cookie_lost, Refusal::used_link,
+                           Refusal::bad_link, Refusal::stopped, Refusal::unknown_workspace}) {
+        SCOPED_TRACE(to_string(why));
+        EXPECT_NE(refuse(why, "", "", back).body.find("href=\"" + back + "\""), std::string::npos);
+        EXPECT_NE(refuse(why, "application/json", "", back).body.find("\"open\":\"" + back + "\""), std::string::npos);
+        EXPECT_EQ(refuse(why, "", "", "").body.find("/open/"), std::string::npos);
+    }
+    EXPECT_EQ(refuse(Refusal::foreign_origin, "", "", back).body.find(back), std::string::npos);
+    EXPECT_FALSE(is_led_back(Refusal::cookie_lost));   // it would come back here, round and round
+}
+
 TEST(Pages, APageThatWillMendLoadsItselfAgain) {
     EXPECT_NE(refuse(Refusal::starting, "").body.find("http-equiv=\"refresh\" content=\"2\""), std::string::npos);
     EXPECT_EQ(refuse(Refusal::stopped, "").body.find("refresh"), std::string::npos);
