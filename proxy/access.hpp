@@ -19,6 +19,7 @@ namespace berth::proxy {
 BERTH_ENUM(Refusal,
            malformed,           // two readers could read the request in two ways
            head_too_large,
+           cookies_too_large,   // of a program that the user previews
            method_refused,
            no_such_page,        // below /_berth/
            unknown_workspace,   // the host name names nothing here

@@ -155,7 +155,8 @@ net::awaitable<bool> Connection::read_head() {
     }
     enter(Phase::answering);
     if (end == std::string_view::npos || end + 4 > context_.policy.head_bytes_max) {
-        co_await answer_refusal(Refusal::head_too_large);
+        const std::string beginning{text_of(from_browser_).substr(0, context_.policy.head_bytes_max)};
+        co_await answer_long_head(beginning);
         co_return false;
     }
     const auto head = text_of(from_browser_).substr(0, end + 4);
@@ -221,6 +222,9 @@ net::awaitable<Connection::Next> Connection::serve() {
     const bool websocket = is_websocket(request_->get(), !request_->is_done());
     auto session = co_await judge_request(*route, websocket);
     if (!session) co_return co_await answer_refusal(session.error());
+    auto cookies = cookies_to_pass(values_of(request_->get(), "Cookie"), *path, context_.policy.cookie_bytes_max);
+    if (!cookies) co_return co_await answer_refusal(Refusal::cookies_too_large, {}, preview_root(*path));
+    cookies_ = std::move(*cookies);
     if (context_.live[*workspace] >= context_.policy.connections_per_workspace_max) {
         ++context_.counters.turned_away;
         co_return co_await answer_refusal(Refusal::too_many);
@@ -298,6 +302,11 @@ net::awaitable<Judged<TokenClaims>> Connection::judge_request(const RouteRecord&
     auto session = co_await find_session(route);
     if (!session) co_return session;
     if (dead_) co_return tl::make_unexpected(Refusal::no_session);
+    if (const auto good = judge_provenance(websocket); !good) co_return tl::make_unexpected(good.error());
+    co_return session;
+}
+
+Judged<void> Connection::judge_provenance(bool websocket) const {
     const auto& head = request_->get();
     const auto origins = values_of(head, "Origin");
     const Provenance from{.method = view(head.method_string()),
@@ -309,8 +318,7 @@ net::awaitable<Judged<TokenClaims>> Connection::judge_request(const RouteRecord&
                           .fetch_site = only_value(head, "Sec-Fetch-Site"),
                           .fetch_mode = only_value(head, "Sec-Fetch-Mode"),
                           .fetch_destination = only_value(head, "Sec-Fetch-Dest")};
-    if (const auto good = judge_origin(from); !good) co_return tl::make_unexpected(good.error());
-    co_return session;
+    return judge_origin(from);
 }
 
 }  // namespace berth::proxy

@@ -75,6 +75,7 @@ private:
     net::awaitable<Next> serve();
     Judged<RouteRecord> find_route(const WorkspaceId& workspace) const;
     net::awaitable<Judged<TokenClaims>> judge_request(const RouteRecord& route, bool websocket);
+    Judged<void> judge_provenance(bool websocket) const;
     net::awaitable<Judged<TokenClaims>> find_session(const RouteRecord& route);
     net::awaitable<Judged<void>> keep_link(const TokenClaims& session);
     std::string_view field(http::field name) const;
@@ -86,7 +87,9 @@ private:
     net::awaitable<Judged<std::string>> open_link(std::string token);
     std::string new_session(const RouteRecord& route, std::string id) const;
     net::awaitable<Next> answer(Answer with);
-    net::awaitable<Next> answer_refusal(Refusal why, std::string_view detail = {});
+    net::awaitable<Next> answer_refusal(Refusal why, std::string_view detail = {}, std::string_view root = {});
+    net::awaitable<void> answer_long_head(std::string_view beginning);
+    net::awaitable<Next> forget_cookies(std::string_view path, std::vector<std::string_view> fields);
     net::awaitable<void> linger();
 
     // exchange.cpp
@@ -134,6 +137,7 @@ private:
     std::optional<RequestParser> request_;
     Outward outward_;                        // how the browser sees the workspace
     std::optional<TokenClaims> session_;
+    std::string cookies_;                    // those that go on to the container
     std::string renewal_;                    // Set-Cookie of a session that is to follow it; never logged
     bool answer_begun_ = false;              // a final answer, to the browser
     bool container_spoke_ = false;           // at least a byte of an answer

@@ -8,6 +8,7 @@
 
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
+#include "proxy/head.hpp"
 #include "proxy/names.hpp"
 
 namespace berth::proxy {
@@ -20,6 +21,11 @@ constexpr std::string_view open_prefix = "/_berth/open?token=";
 
 net::awaitable<Connection::Next> Connection::serve_own(std::string_view path) {
     const auto method = request_->get().method();
+    if (path.starts_with(forget_path)) {
+        if (method != http::verb::post) co_return co_await answer_refusal(Refusal::method_refused);
+        if (const auto ours = judge_provenance(false); !ours) co_return co_await answer_refusal(ours.error());
+        co_return co_await forget_cookies(path, values_of(request_->get(), "Cookie"));
+    }
     if (method != http::verb::get && method != http::verb::head) {
         co_return co_await answer_refusal(Refusal::method_refused);
     }
@@ -37,6 +43,31 @@ net::awaitable<Connection::Next> Connection::serve_own(std::string_view path) {
     if (!cookie) co_return co_await answer_refusal(cookie.error());
     auto with = redirect(context_.policy.landing, std::move(*cookie));
     co_return co_await answer(std::move(with));
+}
+
+net::awaitable<Connection::Next> Connection::forget_cookies(std::string_view path,
+                                                            std::vector<std::string_view> fields) {
+    const auto root = preview_root(path.substr(forget_path.size()));
+    std::vector<std::string> ended;
+    for (const auto& name : foreign_cookie_names(fields, cookies_dropped_max)) {
+        for (auto& one : ended_cookies(name, outward_.host, root)) ended.push_back(std::move(one));
+    }
+    log_info("cookies.forgotten", {{"host", outward_.host}, {"fields", ended.size()}});
+    auto with = forgotten(root.empty() ? "/" : fmt::format("{}/", root), std::move(ended));
+    co_return co_await answer(std::move(with));
+}
+
+/// The head is too long to be read, and stays so with every request until its cookies are dropped.
+net::awaitable<void> Connection::answer_long_head(std::string_view beginning) {
+    const auto seen = glimpse_of(beginning);
+    if (seen.method != "POST" || !seen.path.starts_with(forget_path)) {
+        co_await answer_refusal(Refusal::head_too_large, {}, preview_root(seen.path));
+        co_return;
+    }
+    outward_.host = seen.host;
+    std::vector<std::string_view> fields;
+    if (!seen.cookies.empty()) fields.push_back(seen.cookies);
+    co_await forget_cookies(seen.path, std::move(fields));
 }
 
 /// Gives the browser a session for a link: the value of Set-Cookie, empty when it has one already. The
@@ -87,14 +118,15 @@ std::string Connection::new_session(const RouteRecord& route, std::string id) co
     return set_cookie(cookie_name(outward_.scheme, route.workspace), mint_token(session, context_.kv.secret()), lifetime);
 }
 
-net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::string_view detail) {
+net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::string_view detail,
+                                                            std::string_view root) {
     ++context_.counters.refused;
     log_line(LogLevel::debug, "refused", {{"why", why}, {"host", outward_.host}, {"detail", detail}});
     const auto back = outward_.workspace && request_ ? way_back(context_.policy.gateway_url, *outward_.workspace) : "";
     const bool by_person = request_ && request_->get().method() == http::verb::get &&
                            field_is("Sec-Fetch-Mode", "navigate") && field_is("Sec-Fetch-Dest", "document");
     auto with = by_person && !back.empty() && is_led_back(why) ? redirect(back, "")
-                                                               : refuse(why, field(http::field::accept), detail, back);
+                                                               : refuse(why, field(http::field::accept), detail, back, root);
     const auto next = co_await answer(std::move(with));
     co_return why == Refusal::malformed || why == Refusal::head_too_large ? Next::close : next;
 }
@@ -118,7 +150,7 @@ net::awaitable<Connection::Next> Connection::answer(Answer with) {
     if (with.status == 405) head.set(http::field::allow, "GET");
     if (with.retry_after_s > 0) head.set(http::field::retry_after, std::to_string(with.retry_after_s));
     if (!with.location.empty()) head.set(http::field::location, with.location);
-    if (!with.cookie.empty()) head.set(http::field::set_cookie, with.cookie);
+    for (const auto& cookie : with.cookies) head.insert(http::field::set_cookie, cookie);
     if (!keep) head.set(http::field::connection, "close");
     head.content_length(with.body.size());
     if (!request_ || request_->get().method() != http::verb::head) {

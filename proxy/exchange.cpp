@@ -143,7 +143,8 @@ net::awaitable<Connection::Attempt> Connection::attempt(const std::string& path,
 }
 
 net::awaitable<bool> Connection::send_head(const std::string& path, bool websocket) {
-    const Outside outside{.scheme = outward_.scheme, .host = outward_.host, .path = path, .websocket = websocket};
+    const Outside outside{.scheme = outward_.scheme, .host = outward_.host, .path = path,
+                          .cookies = cookies_, .websocket = websocket};
     sender_.reset();
     sent_ = request_for_container(request_->get(), outside, request_->chunked());
     sent_->body().data = nullptr;

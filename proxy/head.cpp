@@ -107,6 +107,33 @@ std::optional<std::string_view> fault_of_field(std::string_view line, Seen& seen
 
 }  // namespace
 
+Glimpse glimpse_of(std::string_view beginning) {
+    Glimpse seen;
+    for (bool first = true; !beginning.empty(); first = false) {
+        const auto end = beginning.find("\r\n");
+        const auto line = beginning.substr(0, end);
+        beginning.remove_prefix(end == std::string_view::npos ? beginning.size() : end + 2);
+        if (first) {
+            const auto space = line.find(' ');
+            const auto last = line.rfind(' ');
+            if (space == std::string_view::npos || last == space) return {};
+            seen.method = line.substr(0, space);
+            seen.path = line.substr(space + 1, last - space - 1);
+            if (!seen.path.starts_with('/')) seen.path = {};
+            continue;
+        }
+        const auto colon = line.find(':');
+        if (colon == std::string_view::npos) continue;
+        const auto name = to_lower(line.substr(0, colon));
+        const auto value = trim(line.substr(colon + 1));
+        if (name == "host") seen.host = value;
+        if (name == "cookie") seen.cookies = end == std::string_view::npos ? value.substr(0, value.rfind(';')) : value;
+    }
+    if (!std::all_of(seen.cookies.begin(), seen.cookies.end(), is_value_char)) seen.cookies = {};
+    if (!std::all_of(seen.host.begin(), seen.host.end(), is_visible)) seen.host = {};
+    return seen;
+}
+
 std::optional<std::string_view> fault_of_head(std::string_view head, std::size_t fields_max) {
     if (!head.ends_with("\r\n\r\n")) return "the head does not end";
     Seen seen;

@@ -103,8 +103,7 @@ RequestHead request_for_container(const RequestHead& from, const Outside& outsid
         }
         to.insert(field.name_string(), field.value());
     }
-    const auto cookies = without_our_cookies(values_of(from, "Cookie"));
-    if (!cookies.empty()) to.set(http::field::cookie, cookies);
+    if (!outside.cookies.empty()) to.set(http::field::cookie, view(outside.cookies));
     if (chunked) {
         to.chunked(true);
     } else if (const auto length = values_of(from, "Content-Length"); !length.empty()) {

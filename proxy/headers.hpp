@@ -16,6 +16,7 @@ struct Outside {
     std::string_view scheme;
     std::string_view host;       // the Host field as sent
     std::string_view path;       // origin form
+    std::string_view cookies;    // those that go on
     bool websocket = false;
 };
 

@@ -50,6 +50,13 @@ bool is_ours(std::string_view cookie) {
     return name.starts_with(to_lower(secure_cookie)) || name.starts_with(plain_cookie);
 }
 
+std::string_view name_of(std::string_view cookie) {
+    const auto equals = cookie.find('=');
+    return equals == std::string_view::npos ? std::string_view{} : trim(cookie.substr(0, equals));
+}
+
+bool is_editors(std::string_view name) { return name.starts_with("vscode-") || name.starts_with("code-server"); }
+
 }  // namespace
 
 std::string to_lower(std::string_view text) {
@@ -124,6 +131,60 @@ std::string without_our_cookies(const std::vector<std::string_view>& fields) {
         });
     }
     return kept;
+}
+
+std::string_view preview_root(std::string_view path) {
+    for (const std::string_view prefix : {"/proxy/", "/absproxy/"}) {
+        if (!path.starts_with(prefix)) continue;
+        auto end = prefix.size();
+        while (end < path.size() && path[end] >= '0' && path[end] <= '9') ++end;
+        const bool ends = end == path.size() || path[end] == '/' || path[end] == '?';
+        if (end > prefix.size() && end <= prefix.size() + 5 && ends) return path.substr(0, end);
+    }
+    return {};
+}
+
+std::optional<std::string> cookies_to_pass(const std::vector<std::string_view>& fields, std::string_view path,
+                                           std::size_t bytes_max) {
+    auto all = without_our_cookies(fields);
+    if (all.size() <= bytes_max) return all;
+    if (!preview_root(path).empty()) return std::nullopt;
+    std::string kept;
+    each_part(all, [&](std::string_view part) {
+        if (!is_editors(name_of(part)) || kept.size() + part.size() + 2 > bytes_max) return;
+        if (!kept.empty()) kept += "; ";
+        kept += part;
+    });
+    return kept;
+}
+
+std::vector<std::string> foreign_cookie_names(const std::vector<std::string_view>& fields, std::size_t names_max) {
+    std::vector<std::string> names;
+    for (const auto field : fields) {
+        each_part(field, [&](std::string_view part) {
+            const auto name = name_of(part);
+            const bool foreign = !name.empty() && !is_ours(part) && !is_editors(name);
+            if (!foreign || names.size() >= names_max) return;
+            if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+        });
+    }
+    return names;
+}
+
+std::vector<std::string> ended_cookies(std::string_view name, std::string_view host, std::string_view root) {
+    const auto colon = host.find(':');
+    const auto domain = host.substr(0, colon);
+    const auto dot = domain.find('.');
+    std::vector<std::string> paths{"/"};
+    if (!root.empty()) paths.insert(paths.end(), {std::string{root}, fmt::format("{}/", root)});
+    std::vector<std::string> domains{"", fmt::format("; Domain={}", domain)};
+    if (dot != std::string_view::npos) domains.push_back(fmt::format("; Domain={}", domain.substr(dot + 1)));
+    const auto* secure = name.starts_with("__") ? "; Secure" : "";   // __Host- and __Secure- are not ended otherwise
+    std::vector<std::string> ended;
+    for (const auto& path : paths) {
+        for (const auto& where : domains) ended.push_back(fmt::format("{}=; Path={}; Max-Age=0{}{}", name, path, where, secure));
+    }
+    return ended;
 }
 
 bool may_set_cookie(std::string_view field) {

@@ -39,6 +39,17 @@ std::string set_cookie(std::string_view name, std::string_view token, Duration l
 std::vector<std::string> cookie_values(const std::vector<std::string_view>& fields, std::string_view name);
 /// All other cookies, as one field's value; empty when none is left.
 std::string without_our_cookies(const std::vector<std::string_view>& fields);
+/// "/proxy/3000" of the path of a program of the user's own, which the editor passes on; "" for the editor's.
+std::string_view preview_root(std::string_view path);
+/// What goes on: all but ours while they are within `bytes_max`; else what the editor needs, for a path of
+/// its own. nullopt for a preview whose cookies are over it: its program would get none that it knows.
+std::optional<std::string> cookies_to_pass(const std::vector<std::string_view>& fields, std::string_view path,
+                                           std::size_t bytes_max);
+/// Names of what neither we nor the editor has set, each once, the first `names_max`.
+std::vector<std::string> foreign_cookie_names(const std::vector<std::string_view>& fields, std::size_t names_max);
+/// Set-Cookie values that end a cookie of that name wherever a page of `host` below `root` could set it.
+std::vector<std::string> ended_cookies(std::string_view name, std::string_view host, std::string_view root);
+
 /// A Set-Cookie that a container may send to its browser: not of our names, for no other host.
 bool may_set_cookie(std::string_view field);
 

@@ -22,7 +22,13 @@ Words words_for(Refusal why) {
         case Refusal::malformed:
             return {400, "This request cannot be read", "It is not HTTP as every server would read it."};
         case Refusal::head_too_large:
-            return {431, "This request's head is too large", "Fewer or shorter cookies may help."};
+            return {431, "This request's head is too large",
+                    "Most likely a program of this workspace has set cookies that are too large. They can be dropped: "
+                    "press again while this page comes back."};
+        case Refusal::cookies_too_large:
+            return {431, "The cookies of this program are too large",
+                    "Programs that run in this workspace have set more cookies than a server takes. The editor works on "
+                    "without them; for this page to work they have to be dropped."};
         case Refusal::method_refused:
             return {405, "This method is not served", "CONNECT and TRACE never are; here only GET is."};
         case Refusal::no_such_page:
@@ -91,6 +97,11 @@ std::string plain(std::string_view text) {
     return result;
 }
 
+std::string forget_button(std::string_view root) {
+    return fmt::format("<form method=\"post\" action=\"{}{}\"><button class=\"button\">Drop these cookies</button></form>",
+                       forget_path, root);
+}
+
 bool wants_json(std::string_view accept) {
     const auto json = accept.find("json");
     return json != std::string_view::npos && json < accept.find("text/html");
@@ -104,7 +115,8 @@ std::string way_back(std::string_view gateway_url, const WorkspaceId& workspace)
 
 bool is_led_back(Refusal why) { return why == Refusal::no_session || why == Refusal::ended_session; }
 
-Answer refuse(Refusal why, std::string_view accept, std::string_view detail, std::string_view back) {
+Answer refuse(Refusal why, std::string_view accept, std::string_view detail, std::string_view back,
+              std::string_view root) {
     const auto words = words_for(why);
     Answer answer{.status = words.status, .retry_after_s = words.retry_after_s};
     const bool shows_back = !back.empty() && has_way_back(why);
@@ -128,7 +140,8 @@ Answer refuse(Refusal why, std::string_view accept, std::string_view detail, std
         "<main><h1>{0}</h1><p>{1}</p>{2}{6}<p class=\"code\">{3} {4}</p></main></html>\n",
         words.title, words.text, detail.empty() ? std::string{} : fmt::format("<p>{}.</p>", detail),
         words.status, to_string(why), again,
-        shows_back ? fmt::format("<p><a class=\"button\" href=\"{}\">Open it again</a></p>", back) : std::string{});
+        why == Refusal::head_too_large || why == Refusal::cookies_too_large ? forget_button(root)
+        : shows_back ? fmt::format("<p><a class=\"button\" href=\"{}\">Open it again</a></p>", back) : std::string{});
     return answer;
 }
 
@@ -146,7 +159,13 @@ Answer style_sheet() {
 }
 
 Answer redirect(std::string location, std::string cookie) {
-    return {.status = 302, .location = std::move(location), .cookie = std::move(cookie)};
+    Answer answer{.status = 302, .location = std::move(location)};
+    if (!cookie.empty()) answer.cookies.push_back(std::move(cookie));
+    return answer;
+}
+
+Answer forgotten(std::string location, std::vector<std::string> cookies) {
+    return {.status = 303, .location = std::move(location), .cookies = std::move(cookies)};
 }
 
 }  // namespace berth::proxy

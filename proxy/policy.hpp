@@ -42,7 +42,8 @@ struct Policy {
 
     std::uint32_t connections_max = 2'048;
     std::uint32_t connections_per_workspace_max = 512;
-    std::uint32_t head_bytes_max = 16'384;       // of a request
+    std::uint32_t head_bytes_max = 65'536;       // of a request
+    std::uint32_t cookie_bytes_max = 8'192;      // of them, cookies that go on: a Node server takes 16 KB in all
     std::uint32_t fields_max = 100;
     std::uint32_t answer_head_bytes_max = 65'536;
 
@@ -50,13 +51,14 @@ struct Policy {
                  landing, tls_certificate, tls_key, gateway_url, session_lifetime, grant_age_max, recheck,
                  unreadable_max, connect_timeout, head_timeout, idle_timeout, body_stall_max, answer_timeout,
                  silence_max, half_open_max, linger, drain_grace, port_patience, connections_max,
-                 connections_per_workspace_max, head_bytes_max, fields_max, answer_head_bytes_max)
+                 connections_per_workspace_max, head_bytes_max, cookie_bytes_max, fields_max, answer_head_bytes_max)
 };
 
 inline constexpr std::size_t chunk_bytes = 65'536;        // moved at once, per direction and only under load
 inline constexpr std::size_t chunks_kept_max = 32;        // unused ones that are not given back to the system
-inline constexpr std::size_t linger_bytes_max = 262'144;
+inline constexpr std::size_t linger_bytes_max = 1'048'576;  // a browser keeps 180 cookies of 4 KB for one name
 inline constexpr std::size_t target_bytes_max = 8'192;
+inline constexpr std::size_t cookies_dropped_max = 64;    // by one press of the button
 inline constexpr int interim_answers_max = 16;            // 1xx before one final answer
 inline constexpr int listen_backlog = 512;
 inline constexpr Duration activity_period{1'000};         // at most one note of use per workspace in it

@@ -120,5 +120,18 @@ TEST(Head, FaultsNeverRepeatTheRequest) {
     EXPECT_EQ(fault->find("canary"), std::string_view::npos);
 }
 
+TEST(Head, ABeginningTellsWhatItCan) {
+    const auto seen = glimpse_of("POST /a?b HTTP/1.1\r\nhost: w-1.localhost\r\nX: y\r\nCookie:  a=1; b=2; c=hal");
+    EXPECT_EQ(seen.method, "POST");
+    EXPECT_EQ(seen.path, "/a?b");
+    EXPECT_EQ(seen.host, "w-1.localhost");
+    EXPECT_EQ(seen.cookies, "a=1; b=2");
+    EXPECT_EQ(glimpse_of("GET http://a/b HTTP/1.1\r\nCookie: a=1\r\nX: ").path, "");
+    EXPECT_EQ(glimpse_of("GET / HTTP/1.1\r\nCookie: a=1\r\nX: ").cookies, "a=1");
+    EXPECT_EQ(glimpse_of("GET / HTTP/1.1\r\nCookie: a=\x01; b=2\r\nX").cookies, "");
+    EXPECT_EQ(glimpse_of("").method, "");
+    EXPECT_EQ(glimpse_of(std::string(70'000, 'a')).method, "");
+}
+
 }  // namespace
 }  // namespace berth::proxy

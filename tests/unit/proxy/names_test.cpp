@@ -120,6 +120,39 @@ TEST(Names, OurCookiesNeverGoOn) {
     EXPECT_EQ(without_our_cookies({"a=1;;  ; b", "c=3; berth-w-1=x"}), "a=1; b; c=3");
 }
 
+TEST(Names, APreviewIsAPathWithAPort) {
+    EXPECT_EQ(preview_root("/proxy/3000/a?b"), "/proxy/3000");
+    EXPECT_EQ(preview_root("/absproxy/80"), "/absproxy/80");
+    EXPECT_EQ(preview_root("/proxy/3000?x"), "/proxy/3000");
+    for (const auto* path : {"", "/", "/proxy", "/proxy/", "/proxy/x", "/proxy/3000x", "/proxy/123456/", "/stable/proxy/3000/", "/_static/a"}) {
+        EXPECT_EQ(preview_root(path), "") << path;
+    }
+}
+
+TEST(Names, TooManyCookiesOfPreviewsDoNotReachTheEditor) {   // field report 35
+    const std::string big(3'500, 'x');
+    const auto all = "a=" + big + "; vscode-tkn=t; b=" + big + "; berth-w-1=s; code-server-session=u; c=" + big;
+    const std::vector<std::string_view> fields{all};
+
+    EXPECT_EQ(cookies_to_pass(fields, "/", 8'192), "vscode-tkn=t; code-server-session=u");
+    EXPECT_EQ(cookies_to_pass(fields, "/stable-abc?x", 8'192), "vscode-tkn=t; code-server-session=u");
+    EXPECT_EQ(cookies_to_pass(fields, "/proxy/3000/", 8'192), std::nullopt);
+    EXPECT_EQ(cookies_to_pass(fields, "/proxy/3000/", 16'384), without_our_cookies(fields));
+    EXPECT_EQ(cookies_to_pass({"a=1; b=2"}, "/", 8'192), "a=1; b=2");
+    EXPECT_EQ(cookies_to_pass({}, "/", 8'192), "");
+    EXPECT_EQ(foreign_cookie_names(fields, 64), (std::vector<std::string>{"a", "b", "c"}));
+    EXPECT_EQ(foreign_cookie_names({"a=1; a=2; nameless; b=3"}, 1), std::vector<std::string>{"a"});
+}
+
+TEST(Names, ACookieIsEndedWhereverAPageCouldSetIt) {
+    const auto ended = ended_cookies("a", "w-1.localhost:80", "/proxy/3000");
+    EXPECT_EQ(ended.size(), 9u);
+    EXPECT_EQ(ended.front(), "a=; Path=/; Max-Age=0");
+    EXPECT_EQ(ended[1], "a=; Path=/; Max-Age=0; Domain=w-1.localhost");
+    EXPECT_EQ(ended[5], "a=; Path=/proxy/3000; Max-Age=0; Domain=localhost");
+    EXPECT_EQ(ended_cookies("__Host-a", "w-1", "").front(), "__Host-a=; Path=/; Max-Age=0; Secure");
+}
+
 TEST(Names, AContainerSetsItsOwnCookiesOnly) {
     EXPECT_TRUE(may_set_cookie("a=1; Path=/; HttpOnly"));
     EXPECT_TRUE(may_set_cookie("domain=x; Path=/"));
