@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <csignal>
@@ -12,6 +13,7 @@
 
 #include "base/diagnostics.hpp"
 #include "proxy/names.hpp"
+#include "proxy/port_holder.hpp"
 
 namespace berth::proxy {
 
@@ -153,26 +155,41 @@ ErrorCode Process::try_listen(const tcp::endpoint& at) {
     return error;
 }
 
+/// Waits a moment for an earlier life, or whoever else is just leaving.
+ErrorCode Process::try_patiently(const tcp::endpoint& at) {
+    const auto give_up = context_.clock.now() + context_.policy.port_patience;
+    auto error = try_listen(at);
+    while (error == net::error::address_in_use && context_.clock.now() < give_up) {
+        std::this_thread::sleep_for(listen_pause);
+        error = try_listen(at);
+    }
+    return error;
+}
+
 Result<void> Process::listen(const Listen& at) {
     ErrorCode error;
     const auto address = net::ip::make_address(at.address, error);
     if (error) return fail(ErrorKind::invalid, "'{}' is no address to listen at", at.address);
-    const auto wanted = at.port != 0 ? at.port : at.wished;
-    const auto give_up = context_.clock.now() + context_.policy.port_patience;
-    error = try_listen({address, wanted});
-    while (error == net::error::address_in_use && context_.clock.now() < give_up) {
-        std::this_thread::sleep_for(listen_pause);
-        error = try_listen({address, wanted});
+    auto ports = at.port != 0 ? std::vector{at.port} : at.wished;
+    ports.erase(std::remove(ports.begin(), ports.end(), 0), ports.end());
+    const bool may_move = at.port == 0 && context_.policy.port_moves;
+    if (may_move || ports.empty()) ports.push_back(0);
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        const auto port = ports[i];
+        error = try_patiently({address, port});
+        if (!error) {
+            port_ = acceptor_.local_endpoint(error).port();
+            return {};
+        }
+        const bool taken = error == net::error::address_in_use;
+        const auto why = taken ? fmt::format("port {} is held by {}", port, holder_of(port))
+                               : fmt::format("cannot listen at {} port {}: {}", at.address, port, error.message());
+        if (i + 1 == ports.size() || !may_move) {
+            const auto* way_out = taken ? "; end it, or give the proxy another port" : "";
+            return fail(ErrorKind::unavailable, "{}{}", why, way_out);
+        }
+        log_warn("port.taken", {{"port", port}, {"why", why + "; another is taken, and links carry that one"}});
     }
-    if (error && at.port == 0 && wanted != 0) {
-        log_warn("port.taken", {{"port", wanted}, {"why", error.message()}});
-        error = try_listen({address, 0});
-    }
-    if (error) {
-        return fail(ErrorKind::unavailable, "cannot listen at {} port {}: {}", at.address, wanted,
-                    error.message());
-    }
-    port_ = acceptor_.local_endpoint(error).port();
     return {};
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "base/result.hpp"
 #include "proxy/connection.hpp"
@@ -19,8 +20,8 @@ namespace berth::proxy {
 
 struct Listen {
     std::string address;
-    std::uint16_t port = 0;
-    std::uint16_t wished = 0;     // of an earlier life; taken when `port` is 0 and it is free
+    std::uint16_t port = 0;                // this one or none
+    std::vector<std::uint16_t> wished;     // else the first of these that is free, else any; 0: no wish
 };
 
 class Process {
@@ -40,6 +41,7 @@ private:
     Result<void> use_certificate();
     Result<void> listen(const Listen& at);
     ErrorCode try_listen(const tcp::endpoint& at);
+    ErrorCode try_patiently(const tcp::endpoint& at);
     net::awaitable<void> accept();
     void admit(tcp::socket socket);
     bool make_room();
