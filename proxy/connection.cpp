@@ -4,11 +4,13 @@
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/read.hpp>
 #include <exception>
 
 #include "base/diagnostics.hpp"
 #include "proxy/head.hpp"
 #include "proxy/names.hpp"
+#include "proxy/proxy_header.hpp"
 
 namespace berth::proxy {
 
@@ -100,6 +102,11 @@ void Connection::cut() {
 }
 
 net::awaitable<void> Connection::run() {
+    if (by_front_proxy_ && context_.policy.proxy_protocol) {
+        limit_browser(context_.policy.head_timeout);
+        const bool said = co_await read_proxy_header();
+        if (!said || dead_) co_return;
+    }
     if (context_.tls != nullptr) {
         ErrorCode error;
         limit_browser(context_.policy.head_timeout);
@@ -112,6 +119,42 @@ net::awaitable<void> Connection::run() {
         if (!asked) co_return;
         next = co_await serve();
     }
+}
+
+/// Not a byte more: what follows is TLS, or the browser's. False: it is none, and there is nobody to answer.
+net::awaitable<bool> Connection::read_proxy_header() {
+    std::string text(proxy_header_first, '\0');
+    ErrorCode error;
+    co_await net::async_read(browser_.socket(), net::buffer(text), net::redirect_error(net::use_awaitable, error));
+    const auto version = error ? ProxyVersion::none : proxy_version(text);
+    std::optional<std::string> browser;
+    if (version == ProxyVersion::line) {
+        while (!error && !text.ends_with("\r\n") && text.size() < proxy_header_line_max) {
+            char byte = 0;
+            co_await net::async_read(browser_.socket(), net::buffer(&byte, 1),
+                                     net::redirect_error(net::use_awaitable, error));
+            text += byte;
+        }
+        if (!error && text.ends_with("\r\n")) browser = browser_in_line(std::string_view{text}.substr(0, text.size() - 2));
+    } else if (version == ProxyVersion::binary) {
+        text.resize(proxy_header_fixed);
+        co_await net::async_read(browser_.socket(),
+                                 net::buffer(text.data() + proxy_header_first, proxy_header_fixed - proxy_header_first),
+                                 net::redirect_error(net::use_awaitable, error));
+        const auto size = error ? std::nullopt : proxy_header_rest(text);
+        if (size && *size <= proxy_header_bytes_max) {
+            std::string rest(*size, '\0');
+            co_await net::async_read(browser_.socket(), net::buffer(rest), net::redirect_error(net::use_awaitable, error));
+            if (!error) browser = browser_in_binary(text, rest);
+        }
+    }
+    if (!browser) {
+        ++context_.counters.refused;
+        log_line(LogLevel::debug, "refused", {{"why", Refusal::malformed}, {"detail", "no PROXY header came"}});
+        co_return false;
+    }
+    from_ = std::move(*browser);
+    co_return true;
 }
 
 /// Reads up to the end of a head, and answers here what is no proper one. False: nothing more comes.
@@ -293,7 +336,7 @@ net::awaitable<Judged<void>> Connection::keep_link(const TokenClaims& session) {
         co_return tl::make_unexpected(Refusal::memory_unreadable);
     }
     if (!*ours) co_return tl::make_unexpected(Refusal::used_link);
-    log_info("session.opened", {{"workspace", session.workspace}, {"epoch", session.epoch}});
+    log_info("session.opened", {{"workspace", session.workspace}, {"epoch", session.epoch}, {"from", from_}});
     context_.opened.erase(session.workspace);
     co_return Judged<void>{};
 }

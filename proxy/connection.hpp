@@ -71,6 +71,7 @@ private:
 
     // connection.cpp
     net::awaitable<void> run();
+    net::awaitable<bool> read_proxy_header();
     net::awaitable<bool> read_head();
     net::awaitable<Next> serve();
     Judged<RouteRecord> find_route(const WorkspaceId& workspace) const;
@@ -123,6 +124,7 @@ private:
     void no_limits();
 
     Context& context_;
+    std::string from_;                       // where the browser is, by a front proxy's word
     bool by_front_proxy_;                    // the other side is in a trusted network
     Wire browser_;
     flat_buffer from_browser_;

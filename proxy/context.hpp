@@ -4,7 +4,6 @@
 
 #include "proxy/net.hpp"
 
-#include <boost/asio/ssl/context.hpp>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -12,6 +11,7 @@
 #include "base/clock.hpp"
 #include "hostkv/local_kv.hpp"
 #include "proxy/activity.hpp"
+#include "proxy/certificate.hpp"
 #include "proxy/chunks.hpp"
 #include "proxy/links.hpp"
 #include "proxy/networks.hpp"
@@ -39,7 +39,7 @@ struct Context {
     HostId host;
     Inward inward;
     Networks trusted;                // front proxies
-    net::ssl::context* tls = nullptr;
+    TlsContext tls;                  // null: plain; new connections use what it is now
     bool draining = false;
     Chunks chunks;
     Activity activity;

@@ -23,7 +23,8 @@ struct Policy {
     bool port_moves = true;   // a port that is taken is left for another, which is published; false: it is awaited
     std::string landing = "/?folder=/berth/home";
     std::string tls_certificate;                 // PEM chain; empty: plain HTTP
-    std::string tls_key;
+    std::string tls_key;                         // both are read again when they change
+    bool proxy_protocol = false;                 // every connection from trusted_networks begins with a PROXY header
     std::string gateway_url;                     // leads back in who comes late; empty: [gateway] public_url
     Duration session_lifetime{43'200'000};       // without use, at most 12 h; while it is used, up to the end of the lease
 
@@ -49,7 +50,7 @@ struct Policy {
     std::uint32_t answer_head_bytes_max = 65'536;
 
     BERTH_FIELDS(Policy, apps_domain, scheme, public_domain, public_port, trusted_networks, listen_address, port_moves,
-                 landing, tls_certificate, tls_key, gateway_url, session_lifetime, grant_age_max, recheck,
+                 landing, tls_certificate, tls_key, proxy_protocol, gateway_url, session_lifetime, grant_age_max, recheck,
                  unreadable_max, connect_timeout, head_timeout, idle_timeout, body_stall_max, answer_timeout,
                  silence_max, half_open_max, linger, drain_grace, port_patience, connections_max,
                  connections_per_workspace_max, head_bytes_max, cookie_bytes_max, fields_max, answer_head_bytes_max)
@@ -62,6 +63,9 @@ inline constexpr std::size_t target_bytes_max = 8'192;
 inline constexpr std::size_t cookies_dropped_max = 64;    // by one press of the button
 inline constexpr int interim_answers_max = 16;            // 1xx before one final answer
 inline constexpr int listen_backlog = 512;
+inline constexpr Duration certificate_period{5'000};      // between two looks at its files
+inline constexpr Duration certificate_notice{604'800'000};   // before its end
+inline constexpr std::size_t proxy_header_bytes_max = 4'096;
 inline constexpr Duration activity_period{1'000};         // at most one note of use per workspace in it
 inline constexpr Duration link_patience{5'000};           // for the host's memory to note that a link is used
 inline constexpr std::size_t session_id_bytes = 16;

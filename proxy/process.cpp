@@ -22,6 +22,7 @@ namespace {
 constexpr Duration accept_pause{50};       // after accept failed: no descriptors, no memory
 constexpr Duration listen_pause{20};
 constexpr Duration last_moment{100};
+constexpr Duration doubts_period{86'400'000};
 constexpr Duration tell_period{60'000};
 constexpr int keepalive_idle_s = 30;
 constexpr int keepalive_every_s = 10;
@@ -112,37 +113,39 @@ Result<void> Process::use_certificate() {
                     "proxy.tls_certificate and proxy.tls_key are set together or not at all");
     }
     if (ours.tls_certificate.empty()) return {};
-    tls_.emplace(net::ssl::context::tls_server);
-    ErrorCode error;
-    tls_->set_options(net::ssl::context::default_workarounds | net::ssl::context::no_sslv2 |
-                      net::ssl::context::no_sslv3 | net::ssl::context::no_tlsv1 |
-                      net::ssl::context::no_tlsv1_1 | SSL_OP_NO_RENEGOTIATION);
-    tls_->use_certificate_chain_file(ours.tls_certificate, error);
-    if (error) {
-        return fail(ErrorKind::invalid, "cannot use proxy.tls_certificate {}: {}", ours.tls_certificate,
-                    error.message());
-    }
-    tls_->use_private_key_file(ours.tls_key, net::ssl::context::pem, error);
-    if (error) {
-        return fail(ErrorKind::invalid, "cannot use proxy.tls_key {}: {}", ours.tls_key, error.message());
-    }
-    SSL_CTX_set_mode(tls_->native_handle(), SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_alpn_select_cb(
-        tls_->native_handle(),
-        [](SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
-           unsigned int offered_size, void*) {
-            static constexpr unsigned char ours_only[] = "\x08http/1.1";
-            unsigned char* found = nullptr;
-            if (SSL_select_next_proto(&found, size, ours_only, sizeof ours_only - 1, offered, offered_size) !=
-                OPENSSL_NPN_NEGOTIATED) {
-                return SSL_TLSEXT_ERR_ALERT_FATAL;
-            }
-            *chosen = found;
-            return SSL_TLSEXT_ERR_OK;
-        },
-        nullptr);
-    context_.tls = &*tls_;
+    certificate_.emplace(ours.tls_certificate, ours.tls_key);
+    certificate_state_ = certificate_->state();
+    context_.tls = TRY(certificate_->load());
+    tell_doubts(context_.clock.now());
     return {};
+}
+
+/// Files that changed are read again; what cannot be used is said once, and the earlier one served on.
+void Process::look_at_certificate(Instant now) {
+    if (!certificate_ || now - certificate_seen_at_ < certificate_period) return;
+    certificate_seen_at_ = now;
+    auto state = certificate_->state();
+    if (state != certificate_state_) {
+        certificate_state_ = std::move(state);
+        auto read = certificate_->load();
+        if (read) {
+            context_.tls = std::move(*read);
+            log_info("certificate.read");
+            tell_doubts(now);
+        } else {
+            log_warn("certificate.refused", {{"why", read.error().text + "; the earlier one is served on"}});
+        }
+    }
+    if (now - doubts_told_at_ > doubts_period) tell_doubts(now);
+}
+
+void Process::tell_doubts(Instant now) {
+    doubts_told_at_ = now;
+    const auto& here = context_.inward;
+    const auto name = "w-0." + (here.public_domain.empty() ? here.apps_domain : here.public_domain);
+    for (const auto& doubt : doubts_about(*context_.tls, name, now, certificate_notice)) {
+        log_warn("certificate.doubtful", {{"why", context_.policy.tls_certificate + " " + doubt}});
+    }
 }
 
 ErrorCode Process::try_listen(const tcp::endpoint& at) {
@@ -293,6 +296,7 @@ void Process::look() {
         }
     }
     keep_sessions(now);
+    look_at_certificate(now);
     context_.activity.flush(now);
     std::erase_if(context_.opened, [&](const auto& one) { return now - one.second > link_lifetime; });
     if (now - told_at_ >= tell_period && told_ != context_.counters) {

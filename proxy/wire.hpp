@@ -6,6 +6,7 @@
 #include "proxy/net.hpp"
 
 #include <boost/asio/ssl.hpp>
+#include <memory>
 #include <optional>
 
 namespace berth::proxy {
@@ -15,8 +16,8 @@ public:
     using executor_type = tcp::socket::executor_type;
 
     /// `tls` is null for plain TCP.
-    Wire(tcp::socket socket, net::ssl::context* tls) : socket_(std::move(socket)) {
-        if (tls != nullptr) tls_.emplace(socket_, *tls);
+    Wire(tcp::socket socket, std::shared_ptr<net::ssl::context> tls) : context_(std::move(tls)), socket_(std::move(socket)) {
+        if (context_) tls_.emplace(socket_, *context_);
     }
     Wire(const Wire&) = delete;
     Wire& operator=(const Wire&) = delete;
@@ -51,6 +52,7 @@ public:
     }
 
 private:
+    std::shared_ptr<net::ssl::context> context_;   // of the time when it was accepted
     tcp::socket socket_;
     std::optional<net::ssl::stream<tcp::socket&>> tls_;
 };

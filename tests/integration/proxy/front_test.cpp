@@ -79,6 +79,33 @@ TEST_F(Front, ItsWordIsTakenOnlyFromATrustedNetwork) {
     EXPECT_NE(one.heads().back().find("X-Forwarded-Host: w-1.localhost\r\n"), std::string::npos);
 }
 
+TEST_F(Front, ThePROXYProtocolIsReadFromATrustedNetworkAlone) {
+    const auto page = [&](const std::string& header) {
+        auto browser = visitor();
+        browser.send(header + get(host("w-1"), "/head", ProxyTest::cookie("w-1"), {"Connection: close"}));
+        std::string all;
+        for (auto piece = browser.receive(); !piece.empty(); piece = browser.receive()) all += piece;
+        return all.substr(0, 12);
+    };
+    const std::string binary = std::string{"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16} + std::string(12, '\1');
+    start("proxy_protocol = true\ntrusted_networks = [\"127.0.0.1\"]");
+    give_routes();
+
+    EXPECT_EQ(page("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), "HTTP/1.1 200");
+    EXPECT_EQ(page("PROXY UNKNOWN\r\n"), "HTTP/1.1 200");
+    EXPECT_EQ(page(binary), "HTTP/1.1 200");
+    EXPECT_EQ(page(""), "");
+    EXPECT_EQ(page("PROXY TCP4 nobody 198.51.100.1 56324 443\r\n"), "");
+    EXPECT_EQ(page("PROXY TCP4 " + std::string(200, '1') + "\r\n"), "");
+    EXPECT_EQ(one.heads().size(), 3u);
+    kill_proxy(SIGTERM);
+    EXPECT_EQ(wait_for_end(), 0);
+
+    start("proxy_protocol = true\ntrusted_networks = [\"10.0.0.0/8\"]");
+    EXPECT_EQ(page("PROXY UNKNOWN\r\n"), "HTTP/1.1 400");   // a browser says no such thing
+    EXPECT_EQ(page(""), "HTTP/1.1 200");
+}
+
 TEST_F(Front, ANetworkThatIsNoneIsSaid) {
     for (const auto* text : {"10.0.0.0/33", "localhost", "10.0.0.0/8=ci", "fd00::/129", "10.0.0.0/"}) {
         const auto pid = spawn(std::string{"trusted_networks = [\""} + text + "\"]");

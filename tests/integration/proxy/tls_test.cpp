@@ -54,6 +54,14 @@ public:
         SSL_get0_alpn_selected(ssl_.get(), &name, &size);
         return {reinterpret_cast<const char*>(name), size};
     }
+    /// Of the key that the other side has shown.
+    std::string shown() const {
+        const Owned<X509, X509_free> certificate{SSL_get1_peer_certificate(ssl_.get())};
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned size = 0;
+        X509_pubkey_digest(certificate.get(), EVP_sha256(), digest, &size);
+        return {reinterpret_cast<const char*>(digest), size};
+    }
     void send(const std::string& bytes) {
         if (SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) <= 0) {
             throw std::runtime_error("not sent");
@@ -123,6 +131,24 @@ TEST_F(Tls, PagesDownloadsAndWebSocketsPass) {
 
     ASSERT_TRUE(kv().apply({DropRoute{{"w-1"}}}));
     EXPECT_EQ(socket.receive_until(""), "");   // cut
+}
+
+TEST_F(Tls, FilesThatChangeAreReadAgainAndWhatIsOpenGoesOn) {
+    start_tls();
+    TlsVisitor before(port_, TLS1_3_VERSION);
+    ASSERT_TRUE(before.greeted());
+    EXPECT_NE(log().find("is not for *.localhost"), std::string::npos) << log();
+
+    std::filesystem::copy(dir + "/key.pem", dir + "/old-key.pem");
+    write_certificate(dir + "/certificate.pem", dir + "/next-key.pem");   // its key comes later, or not at all
+    EXPECT_TRUE(eventually([&] { return log().find("certificate.refused") != std::string::npos; }));
+    EXPECT_NE(log().find("the earlier one is served on"), std::string::npos);
+    EXPECT_EQ(TlsVisitor(port_, TLS1_3_VERSION).shown(), before.shown());
+
+    std::filesystem::rename(dir + "/next-key.pem", dir + "/key.pem");
+    EXPECT_TRUE(eventually([&] { return TlsVisitor(port_, TLS1_3_VERSION).shown() != before.shown(); }));
+    before.send(get(host("w-1"), "/head", cookie("w-1")));
+    EXPECT_NE(before.receive_until("X-Forwarded-Proto: https\r\n").find("200 OK"), std::string::npos);
 }
 
 TEST_F(Tls, WhoDoesNotSpeakItIsTurnedAway) {
