@@ -21,6 +21,7 @@ constexpr Duration pause_first{100};
 constexpr Duration pause_max{10'000};
 constexpr Duration starts_window{600'000};
 constexpr std::streamoff last_words_max = 4'096;
+constexpr std::string_view last_words = "berth-proxy: ";   // of one that ends by itself (base/exit.hpp)
 
 std::uint32_t read_port(const std::string& state) {
     const auto text = os::read_file(state + "/proxy.port");
@@ -93,8 +94,8 @@ Duration ProxyWatch::look(Instant now) {
 void ProxyWatch::tell_failure() {
     child_ = {};
     const auto words = last_line_of(setup_.state + "/proxy.log");
-    if (words.empty() || words == told_) return;
-    log_warn("proxy.failed", {{"why", words}});
+    if (!words.starts_with(last_words) || words == told_) return;   // it was killed, or told already
+    log_warn("proxy.failed", {{"why", words.substr(last_words.size())}});
     told_ = words;
 }
 
