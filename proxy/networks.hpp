@@ -5,6 +5,7 @@
 #include "proxy/net.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
