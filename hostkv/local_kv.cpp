@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 
 #include "base/check.hpp"
@@ -34,6 +36,8 @@ constexpr std::size_t value_bytes_max = 64 * 1024;
 constexpr Duration link_kept = session_lifetime + Duration{3'600'000};
 constexpr int links_dropped_at_once = 64;
 constexpr std::size_t activity_bytes = 24;   // RFC 3339 with milliseconds
+constexpr std::size_t editors_bytes = activity_bytes + 4;   // … a blank and three digits
+constexpr auto editors_suffix = ".editors";  // no workspace's id has a dot
 
 std::string slot_key(std::uint32_t slot) { return big_endian(slot, 4); }
 std::string link_end_key(Instant expires_at, const std::string& id) {
@@ -75,6 +79,30 @@ Result<void> sync_folder(const std::string& dir) {
 Result<void> check_label(const WorkspaceId& workspace) {
     if (is_dns_label(workspace.value)) return {};
     return fail(ErrorKind::invalid, "'{}' is no workspace id", workspace.value.substr(0, 63));
+}
+
+/// A file of one line of so many bytes, written over and over. Nothing when there is none.
+Result<std::optional<std::string>> read_hint(const std::string& path, std::size_t bytes) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return std::nullopt;
+    if (fd < 0) return fail(system_error(errno, "cannot open", path));
+    std::string text(bytes, '\0');
+    const auto got = ::pread(fd, text.data(), text.size(), 0);
+    ::close(fd);
+    // A writer has only just made it, or the disk was full: there was use, and nobody knows when (I32).
+    if (got != static_cast<ssize_t>(bytes)) return fail(ErrorKind::unavailable, "{} holds no instant yet", path);
+    return std::optional{std::move(text)};
+}
+
+Result<void> write_hint(const std::string& path, const std::string& text, std::size_t bytes) {
+    if (text.size() != bytes) return fail(ErrorKind::invalid, "{} is no instant of this age", text);
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return fail(system_error(errno, "cannot open", path));
+    const auto put = ::pwrite(fd, text.data(), text.size(), 0);
+    const int code = put == static_cast<ssize_t>(text.size()) ? 0 : (put < 0 ? errno : ENOSPC);
+    ::close(fd);
+    if (code != 0) return fail(system_error(code, "cannot write", path));
+    return {};
 }
 
 }  // namespace
@@ -276,39 +304,43 @@ Result<bool> LocalKv::use_link(const std::string& id, const std::string& holder,
 
 Result<std::optional<Instant>> LocalKv::activity(const WorkspaceId& workspace) const {
     TRY(check_label(workspace));
-    const int fd = ::open(inside_->activity_path(workspace).c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) return std::nullopt;
-    if (fd < 0) return fail(system_error(errno, "cannot open", inside_->activity_path(workspace)));
-    std::array<char, activity_bytes> text{};
-    const auto got = ::pread(fd, text.data(), text.size(), 0);
-    ::close(fd);
-    // A writer has only just made it, or the disk was full: there was use, and nobody knows when (I32).
-    if (got != static_cast<ssize_t>(text.size())) {
-        return fail(ErrorKind::unavailable, "{} holds no instant yet", inside_->activity_path(workspace));
-    }
-    const auto at = from_rfc3339({text.data(), text.size()});
-    if (!at) return fail(ErrorKind::corrupt, "{} holds no instant", inside_->activity_path(workspace));
+    const auto path = inside_->activity_path(workspace);
+    const auto text = TRY(read_hint(path, activity_bytes));
+    if (!text) return std::nullopt;
+    const auto at = from_rfc3339(*text);
+    if (!at) return fail(ErrorKind::corrupt, "{} holds no instant", path);
     return std::optional{*at};
 }
 
 Result<void> LocalKv::put_activity(const WorkspaceId& workspace, Instant at) {
     TRY(check_label(workspace));
-    const auto path = inside_->activity_path(workspace);
-    const auto text = to_rfc3339(at);
-    if (text.size() != activity_bytes) return fail(ErrorKind::invalid, "{} is no instant of this age", text);
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return fail(system_error(errno, "cannot open", path));
-    const auto put = ::pwrite(fd, text.data(), text.size(), 0);
-    const int code = put == static_cast<ssize_t>(text.size()) ? 0 : (put < 0 ? errno : ENOSPC);
-    ::close(fd);
-    if (code != 0) return fail(system_error(code, "cannot write", path));
-    return {};
+    return write_hint(inside_->activity_path(workspace), to_rfc3339(at), activity_bytes);
+}
+
+Result<std::optional<EditorsSeen>> LocalKv::editors(const WorkspaceId& workspace) const {
+    TRY(check_label(workspace));
+    const auto path = inside_->activity_path(workspace) + editors_suffix;
+    const auto text = TRY(read_hint(path, editors_bytes));
+    if (!text) return std::nullopt;
+    const auto at = from_rfc3339(text->substr(0, activity_bytes));
+    EditorsSeen seen{.at = at.value_or(Instant{})};
+    const auto [end, bad] = std::from_chars(text->data() + activity_bytes + 1, text->data() + text->size(), seen.windows);
+    if (!at || bad != std::errc{} || end != text->data() + text->size()) return fail(ErrorKind::corrupt, "{} holds no instant and number", path);
+    return std::optional{seen};
+}
+
+Result<void> LocalKv::put_editors(const WorkspaceId& workspace, const EditorsSeen& seen) {
+    TRY(check_label(workspace));
+    const auto text = fmt::format("{} {:03}", to_rfc3339(seen.at), std::min(seen.windows, editors_seen_max));
+    return write_hint(inside_->activity_path(workspace) + editors_suffix, text, editors_bytes);
 }
 
 Result<void> LocalKv::drop_activity(const WorkspaceId& workspace) {
     TRY(check_label(workspace));
     const auto path = inside_->activity_path(workspace);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(system_error(errno, "cannot remove", path));
+    for (const auto& one : {path, path + editors_suffix}) {
+        if (::unlink(one.c_str()) != 0 && errno != ENOENT) return fail(system_error(errno, "cannot remove", one));
+    }
     return {};
 }
 

@@ -6,7 +6,8 @@
 //   slot/<n>            SlotRecord      what this slot holds and the highest epoch it ever held (I3)
 //   route/<workspace>   RouteRecord     which port serves the workspace, and for whom (I25)
 //   link/<id>           text            the session that a used link became (I26)
-//   activity/<workspace> Instant        last user byte through the proxy
+//   activity/<workspace> Instant        last use through the proxy
+//   activity/<workspace>.editors EditorsSeen    windows of the editor that are open
 //   meta/…              term, position, incarnation, sealed, secret (of this host alone, 32 bytes as hex)
 #pragma once
 
@@ -47,7 +48,9 @@ public:
     Result<std::optional<std::string>> link_holder(const std::string& id) const;
     Result<std::optional<Instant>> activity(const WorkspaceId& workspace) const;
     Result<void> put_activity(const WorkspaceId& workspace, Instant at);   // not synced: a hint
-    Result<void> drop_activity(const WorkspaceId& workspace);
+    Result<std::optional<EditorsSeen>> editors(const WorkspaceId& workspace) const;
+    Result<void> put_editors(const WorkspaceId& workspace, const EditorsSeen& seen);   // a hint too
+    Result<void> drop_activity(const WorkspaceId& workspace);                         // both
 
 private:
     struct Inside;

@@ -47,6 +47,14 @@ struct RouteRecord {
     BERTH_FIELDS(RouteRecord, workspace, user, slot, epoch, container, port, confirmed_at, socket)
 };
 
+/// Open windows of the editor that sent something within the last seconds, as the proxy saw them at that time.
+struct EditorsSeen {
+    Instant at;
+    std::uint32_t windows = 0;
+    BERTH_FIELDS(EditorsSeen, at, windows)
+};
+inline constexpr std::uint32_t editors_seen_max = 999;
+
 struct DropRoute {                       // and the workspace's last activity
     WorkspaceId workspace;
 };

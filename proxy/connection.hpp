@@ -96,6 +96,7 @@ private:
     // exchange.cpp
     net::awaitable<Next> forward(RouteRecord route, TokenClaims session, std::string path, bool websocket);
     net::awaitable<bool> reach(const RouteRecord& route);
+    void look_for_use(std::string_view path, bool websocket);
     net::awaitable<Attempt> attempt(const std::string& path, bool websocket);
     net::awaitable<bool> send_head(const std::string& path, bool websocket);
     void start_upload();
@@ -141,6 +142,9 @@ private:
     std::optional<TokenClaims> session_;
     std::string cookies_;                    // those that go on to the container
     std::string renewal_;                    // Set-Cookie of a session that is to follow it; never logged
+    Target target_ = Target::page;
+    Sign sign_ = Sign::never;                // of use, if it is answered
+    std::string asked_;                      // it among its likes
     bool answer_begun_ = false;              // a final answer, to the browser
     bool container_spoke_ = false;           // at least a byte of an answer
     bool container_late_ = false;

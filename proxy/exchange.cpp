@@ -40,8 +40,6 @@ private:
 
 constexpr std::size_t answer_read_bytes = 16'384;   // at once, while its head is not whole
 
-bool is_health_check(std::string_view path) { return path.substr(0, path.find('?')) == "/healthz"; }
-
 }  // namespace
 
 net::awaitable<Connection::Next> Connection::forward(RouteRecord route, TokenClaims session, std::string path,
@@ -53,7 +51,7 @@ net::awaitable<Connection::Next> Connection::forward(RouteRecord route, TokenCla
     enter(Phase::exchange);
     no_limits();
     ++context_.counters.requests;
-    if (!is_health_check(path)) context_.activity.mark(route.workspace, now());
+    look_for_use(path, websocket);
     const auto method = request_->get().method();
     bool may_repeat = request_->is_done() && (method == http::verb::get || method == http::verb::head);
     for (;;) {
@@ -79,6 +77,20 @@ net::awaitable<Connection::Next> Connection::forward(RouteRecord route, TokenCla
         may_repeat = false;   // the container had only just closed a connection that was kept
     }
     co_return co_await answer_refusal(why_unanswered());
+}
+
+/// What the request will say of a person once it is answered.
+void Connection::look_for_use(std::string_view path, bool websocket) {
+    const auto& head = request_->get();
+    target_ = target_of(path, websocket);
+    const auto only = [&](std::string_view name) {
+        const auto values = values_of(head, name);
+        return values.size() == 1 ? values.front() : std::string_view{};
+    };
+    const auto method = std::string_view{head.method_string().data(), head.method_string().size()};
+    sign_ = sign_of({.target = target_, .method = method, .fetch_mode = only("Sec-Fetch-Mode"), .fetch_user = only("Sec-Fetch-User"),
+                     .prefetch = is_prefetch(only("Sec-Purpose"), "") || is_prefetch(only("Purpose"), "")});
+    asked_ = fmt::format("{} {}", method, path.substr(0, path.find('?')));
 }
 
 Refusal Connection::why_unanswered() const {
@@ -128,6 +140,8 @@ net::awaitable<Connection::Attempt> Connection::attempt(const std::string& path,
     for (int interim = 0; interim <= interim_answers_max; ++interim) {
         if (!co_await read_answer_head()) co_return Attempt::unanswered;
         const auto status = answer_->get().result_int();
+        const bool final_one = status >= 200 || status == 101;
+        if (final_one && !is_failure(status)) context_.activity.weigh(container_route_.workspace, sign_, asked_, now());
         if (status == 101) {
             if (!websocket) co_return Attempt::unanswered;
             co_return co_await upgrade();
@@ -190,7 +204,7 @@ net::awaitable<void> Connection::upload() {
             }
             co_return;
         }
-        if (session_) context_.activity.mark(session_->workspace, now());
+        if (session_ && sign_ != Sign::never) context_.activity.mark(session_->workspace, now());
         if (taken) {
             sent_->body().data = got > 0 ? chunk.bytes() : nullptr;
             sent_->body().size = got;

@@ -67,6 +67,9 @@ inline constexpr Duration certificate_period{5'000};      // between two looks a
 inline constexpr Duration certificate_notice{604'800'000};   // before its end
 inline constexpr std::size_t proxy_header_bytes_max = 4'096;
 inline constexpr Duration activity_period{1'000};         // at most one note of use per workspace in it
+inline constexpr Duration rhythm_kept{600'000};           // after a workspace's last request
+inline constexpr Duration editor_silence{12'000};         // an open page says something every 5 s
+inline constexpr Duration editor_period{5'000};           // open windows are told anew so often
 inline constexpr Duration link_patience{5'000};           // for the host's memory to note that a link is used
 inline constexpr std::size_t session_id_bytes = 16;
 inline constexpr std::size_t sessions_max = 4'096;        // whose last use is remembered

@@ -205,7 +205,7 @@ void Process::run() {
     net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await accept(); }, net::detached);
     net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await look_again_and_again(); }, net::detached);
     io_.run();
-    context_.activity.flush(Instant::max());
+    context_.activity.finish();
     keep_sessions(Instant::max());
 }
 

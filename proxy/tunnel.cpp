@@ -16,6 +16,32 @@
 
 namespace berth::proxy {
 
+namespace {
+
+/// Tells of a WebSocket of the editor for as long as it is open.
+class EditorTunnel {
+public:
+    EditorTunnel(Context& context, Target target, const WorkspaceId& workspace) : context_(context), workspace_(workspace) {
+        if (target == Target::editor_socket) tunnel_ = context.activity.editor_opened(workspace, context.clock.now());
+    }
+    ~EditorTunnel() {
+        if (tunnel_) context_.activity.editor_closed(workspace_, *tunnel_);
+    }
+    EditorTunnel(const EditorTunnel&) = delete;
+    EditorTunnel& operator=(const EditorTunnel&) = delete;
+
+    void spoke() const {
+        if (tunnel_) context_.activity.editor_spoke(workspace_, *tunnel_, context_.clock.now());
+    }
+
+private:
+    Context& context_;
+    WorkspaceId workspace_;
+    std::optional<Activity::TunnelId> tunnel_;
+};
+
+}  // namespace
+
 net::awaitable<Connection::Attempt> Connection::upgrade() {
     const auto upgrade = values_of(answer_->get(), "Upgrade");
     if (upgrade.size() != 1 || to_lower(upgrade.front()) != "websocket") co_return Attempt::unanswered;
@@ -97,6 +123,7 @@ Connection::Farewell Connection::say_farewell(CloseCode why) {
 net::awaitable<void> Connection::tunnel_up() {
     Frames frames_up;
     ErrorCode error;
+    const EditorTunnel editor(context_, target_, container_route_.workspace);
     bool first = from_browser_.size() > 0;   // frames that came together with the request's head
     while (!error && !dead_) {
         if (!first) co_await browser_.wait_readable(error);
@@ -114,8 +141,11 @@ net::awaitable<void> Connection::tunnel_up() {
                                                     net::redirect_error(net::use_awaitable, error));
         }
         if (error || dead_) break;
-        if (frames_up.read({chunk.bytes(), got}) > 0 && session_) {
-            context_.activity.mark(session_->workspace, now());
+        editor.spoke();
+        if (const auto used = frames_up.read({chunk.bytes(), got}); used > 0 && session_ && target_ != Target::editor_socket) {
+            // What keeps a program's own socket alive comes in even steps; elsewhere each frame is somebody's.
+            const auto sign = target_ == Target::program ? Sign::unless_it_repeats : Sign::always;
+            context_.activity.weigh(session_->workspace, sign, fmt::format("{} {} bytes", asked_, used), now());
         }
         limit_container(context_.policy.body_stall_max);
         co_await net::async_write(*container_, net::const_buffer(chunk.bytes(), got),

@@ -280,6 +280,7 @@ bool Container::answer(int fd, const std::string& head, std::string& ahead) {
                 "Proxy-Authenticate: Basic\r\nAlt-Svc: h2=\":443\"\r\nX-Berth-Role: admin\r\nX-Public: b\r\n"
                 "Upgrade: h2c\r\n"));
     }
+    if (is("/proxy/3999/")) return send(fd, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 12\r\n\r\nECONNREFUSED"), true;
     if (is("/204")) return send(fd, "HTTP/1.1 204 No Content\r\n\r\n");
     if (is("/304")) return send(fd, "HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\nETag: \"a\"\r\n\r\n");
     if (is("/garbage")) return send(fd, "no http at all\r\n\r\n"), false;

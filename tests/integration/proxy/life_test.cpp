@@ -297,6 +297,31 @@ TEST_F(Life, UseIsWhatPeopleSend) {
     EXPECT_TRUE(eventually([&] { return *used("w-1") > typed; }));
 }
 
+TEST_F(Life, TheEditorsFramesAndRequestsThatFailAreNoUse_34) {
+    start();
+    give_routes();
+    const auto windows = [&] {
+        const auto seen = kv().editors({"w-1"});
+        return seen && *seen ? (*seen)->windows : 99;
+    };
+    std::optional<Visitor> editor{visitor()};
+    editor->send(get(host("w-1"), "/ws?reconnectionToken=1-2&reconnection=false", cookie("w-1"),
+                    {"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: a", origin("w-1")}));
+    EXPECT_EQ(editor->head().status, 101);
+    EXPECT_TRUE(eventually([&] { return windows() == 1; }));
+    const auto frame = masked_frame(0x82, "an untouched tab sends this");
+    editor->send(frame);
+    EXPECT_EQ(editor->receive_exactly(frame.size()), frame);
+    EXPECT_EQ(visitor().ask(get(host("w-1"), "/stable-1/static/out/code.js", cookie("w-1"))).status, 200);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(visitor().ask(get(host("w-1"), "/proxy/3999/", cookie("w-1"))).status, 500);
+    EXPECT_EQ(used("w-1"), std::nullopt);
+
+    EXPECT_EQ(visitor().ask(get(host("w-1"), "/proxy/3000/", cookie("w-1"))).status, 200);
+    EXPECT_TRUE(eventually([&] { return used("w-1").has_value(); }));
+    editor.reset();
+    EXPECT_TRUE(eventually([&] { return windows() == 0; }));
+}
+
 TEST_F(Life, SlowHeadsAndSilentVisitorsAreEnded) {
     start("head_timeout = \"1s\"\nidle_timeout = \"2s\"\nbody_stall_max = \"1s\"");
     give_routes();

@@ -153,6 +153,18 @@ TEST_F(LocalKvTest, ActivityIsSeenByAnotherProcessAndDropped) {
     EXPECT_EQ(kv->apply({RouteRecord{.workspace = {"a/b"}}}).error().kind, ErrorKind::invalid);
 }
 
+TEST_F(LocalKvTest, OpenWindowsOfTheEditorAreSeenAndDroppedWithTheActivity) {
+    const auto kv = open();
+    EXPECT_EQ(kv->editors({"w-1"}).value(), std::nullopt);
+    ASSERT_TRUE(kv->put_editors({"w-1"}, {now, 12}));
+    ASSERT_TRUE(kv->put_editors({"w-1"}, {now + Duration{5}, 2}));
+    EXPECT_EQ(kv->editors({"w-1"}).value(), (EditorsSeen{now + Duration{5}, 2}));
+    ASSERT_TRUE(kv->put_editors({"w-1"}, {now, 5'000}));
+    EXPECT_EQ(kv->editors({"w-1"}).value()->windows, editors_seen_max);
+    ASSERT_TRUE(kv->drop_activity({"w-1"}));
+    EXPECT_EQ(kv->editors({"w-1"}).value(), std::nullopt);
+}
+
 TEST_F(LocalKvTest, ActivityThatWasNotWrittenWholeIsUnknownI32) {
     const auto kv = open();
     { std::ofstream half(dir() + "/activity/w-1"); }   // as a full disk leaves it
