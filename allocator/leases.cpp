@@ -337,6 +337,11 @@ void hear_idle(Turn& turn, const IdleIntended& intended) {
     if (at == turn.state.view.workspaces.end()) return;
     const auto& workspace = at->second;
     if (workspace.state != WorkspaceState::active || workspace.epoch != intent.epoch || workspace.host != intent.host) return;
+    if (intent.withdrawn.value_or(false)) {
+        if (workspace.idle_stop_at != intent.stop_at) return;
+        turn.record(IdleWithdrawn{intent.workspace, intent.epoch}, intended.reason.why(), intended.reason.evidence());
+        return;
+    }
     if (workspace.idle_stop_at == intent.stop_at) return;
     turn.record(IdleNoted{intent.workspace, intent.epoch, intent.stop_at}, intended.reason.why(), intended.reason.evidence());
 }

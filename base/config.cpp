@@ -146,6 +146,13 @@ Result<void> read_value(const Config::Setting& from, std::string_view key, Durat
     return {};
 }
 
+Result<void> read_value(const Config::Setting& from, std::string_view key, std::optional<Duration>& to) {
+    Duration length{0};
+    TRY(read_value(from, key, length));
+    to = length;
+    return {};
+}
+
 Result<void> read_value(const Config::Setting& from, std::string_view, std::vector<std::string>& to) {
     to.clear();
     std::string word;

@@ -46,6 +46,7 @@ Result<void> read_value(const Config::Setting& from, std::string_view key, std::
 Result<void> read_value(const Config::Setting& from, std::string_view key, double& to);
 Result<void> read_value(const Config::Setting& from, std::string_view key, std::string& to);
 Result<void> read_value(const Config::Setting& from, std::string_view key, Duration& to);
+Result<void> read_value(const Config::Setting& from, std::string_view key, std::optional<Duration>& to);
 Result<void> read_value(const Config::Setting& from, std::string_view key, std::vector<std::string>& to);
 
 template <Reflected Policy>

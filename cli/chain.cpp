@@ -61,6 +61,7 @@ std::string gist_of(std::string_view type, const Json& data) {
     }
     if (type == "lease.extended") return gist.add("", "workspace").add("until", "expires_at").text();
     if (type == "workspace.held") return gist.add("", "workspace").add("until", "until").text();
+    if (type == "workspace.idle_withdrawn") return gist.add("", "workspace").text();
     if (type == "workspace.idle_noted") return gist.add("", "workspace").add("stops at", "stop_at").text();
     if (type == "workspace.started") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("in", "container").text();
     if (type == "workspace.failed") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("–", "text").text();

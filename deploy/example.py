@@ -79,6 +79,9 @@ def length(milliseconds):
 
 def value_of(kind, field):
     raw = field["value"] if field["value"] is not None else field["brace"]
+    if kind.startswith("std::optional<"):
+        kind = kind.removeprefix("std::optional<").removesuffix(">")
+        raw = re.sub(r"^Duration\{(.*)\}$", r"\1", raw or "")
     if kind == "Duration":
         return f'"{length(number(raw or "0"))}"'
     if kind == "std::string":

@@ -50,6 +50,7 @@ struct ContainerState {
 struct ContainerStats {
     std::uint64_t cpu_ns = 0;             // since its start
     std::uint64_t io_bytes = 0;           // of its disks, since its start
+    std::uint64_t net_bytes = 0;          // of its networks, both ways, since its start
 };
 
 class Client {

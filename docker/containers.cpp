@@ -64,6 +64,8 @@ Result<ContainerStats> Client::container_stats(const std::string& container) con
     if (blocks.is_array()) {
         for (const auto& entry : blocks) stats.io_bytes += entry.value("value", std::uint64_t{0});
     }
+    const auto networks = body.value("networks", Json::object());
+    for (const auto& network : networks) stats.net_bytes += network.value("rx_bytes", std::uint64_t{0}) + network.value("tx_bytes", std::uint64_t{0});
     return stats;
 }
 

@@ -90,6 +90,7 @@ inline constexpr std::tuple catalog{
     detail::fact<WorkspaceDestroyed>("workspace.destroyed", "The home is erased."),
     detail::fact<WorkspaceHeld>("workspace.held", "A user asked not to be stopped for idleness until then."),
     detail::fact<IdleNoted>("workspace.idle_noted", "The reaper's intent to stop was recorded."),
+    detail::fact<IdleWithdrawn>("workspace.idle_withdrawn", "By the pool's new policy it is not idle; nothing was stopped."),
     detail::fact<StopObjected>("workspace.stop_objected", "The host saw activity; nothing was stopped."),
     detail::fact<HostRegistered>("host.registered", "A host, in this incarnation, offers slots."),
     detail::fact<HostCordoned>("host.cordoned", "No new lease lands on this host."),
@@ -115,8 +116,8 @@ inline constexpr std::tuple catalog{
                       "The newest position, every second."},
     Entry<HostHeartbeat>{"host.heartbeat", MessageKind::observation, Routing::by_host, {Role::host},
                          {Role::reaper, Role::scaler, Role::gateway}, "Inventory and load of a host."},
-    Entry<HostActivity>{"host.activity", MessageKind::observation, Routing::by_host, {Role::host}, {Role::reaper},
-                        "Signals of use, per workspace, every 15 s."},
+    Entry<HostActivity>{"host.activity", MessageKind::observation, Routing::by_host, {Role::host},
+                        {Role::reaper, Role::gateway}, "Signals of use, per workspace, every 15 s."},
     Entry<HostObjected>{"host.objected", MessageKind::observation, Routing::by_host, {Role::host},
                         {Role::allocator, Role::reaper}, "Activity was seen at the deadline of an intent."},
     Entry<ProviderSnapshot>{"provider.snapshot", MessageKind::observation, Routing::plain, {Role::scaler},
@@ -126,7 +127,7 @@ inline constexpr std::tuple catalog{
     Entry<ClaimRequest>{"claim.requested", MessageKind::intent, Routing::plain, {Role::gateway, Role::client},
                         {Role::allocator}, "A claim by publishing; the answer is claim.granted or claim.denied."},
     Entry<WorkspaceIdle>{"workspace.idle", MessageKind::intent, Routing::by_host, {Role::reaper},
-                         {Role::host, Role::allocator}, "This workspace stops at stop_at unless its host objects."},
+                         {Role::host, Role::allocator}, "This workspace stops at stop_at unless its host objects; or no longer."},
 
     // ---- requests to the allocator
     detail::ask<ClaimRequest, ClaimReply>("allocator.claim", detail::users, "Get or make the workspace of (user, project)."),

@@ -52,7 +52,7 @@ struct LedgerRecovered {
 
 using Fact = std::variant<TookOver, LedgerDoubted, LedgerRecovered, PoolDefined, PoolRetired, ClaimAccepted, ClaimGranted, ClaimDenied, LeaseGranted,
                           LeaseExtended, WorkspaceStarted, WorkspaceFailed, WorkspaceStopping, WorkspaceStopped,
-                          WorkspaceDestroying, WorkspaceDestroyed, WorkspaceHeld, IdleNoted, StopObjected,
+                          WorkspaceDestroying, WorkspaceDestroyed, WorkspaceHeld, IdleNoted, IdleWithdrawn, StopObjected,
                           HostRegistered, HostCordoned, HostUncordoned, HostEnding, HostEndWithdrawn, HostSealing,
                           HostDrained, HostUnknown, HostReturned,
                           HostGone, InstanceCondemned, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;

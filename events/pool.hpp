@@ -11,6 +11,7 @@
 #include "base/ids.hpp"
 #include "base/reflect.hpp"
 #include "base/time.hpp"
+#include "events/activity.hpp"
 
 namespace berth {
 
@@ -33,8 +34,15 @@ struct PoolDefined {
     Duration hold_max_ms{8 * 3'600'000};
     Duration lifetime_max_ms{7LL * 24 * 3'600'000};
     Duration idle_after_ms{15 * 60'000};
+    std::optional<IdleJobs> idle_jobs = IdleJobs::any;                      // any, busy or none: does what a terminal still runs count as use
+    std::optional<Duration> idle_job_max_ms = Duration{8 * 3'600'000};      // one job counts so long at most
     BERTH_FIELDS(PoolDefined, pool, provider, slots_per_host, buffer_unit, buffer, hosts_min, hosts_max, standbys,
-                 ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms, idle_after_ms)
+                 ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms, idle_after_ms, idle_jobs, idle_job_max_ms)
+
+    JobsRule jobs_rule() const {
+        const JobsRule usual;
+        return {idle_jobs.value_or(usual.jobs), idle_job_max_ms.value_or(usual.max)};
+    }
 };
 
 /// The provider of hosts that no provider launched: an operator's own machines, enrolled by hand. Nobody

@@ -47,6 +47,12 @@ Result<void> read_value(const Config::Setting& from, std::string_view key, Buffe
     return {};
 }
 
+Result<void> read_value(const Config::Setting& from, std::string_view key, std::optional<IdleJobs>& to) {
+    to = enum_from<IdleJobs>(from.value);
+    if (!to) return fail(ErrorKind::invalid, "{}: {} must be any, busy or none, not '{}'", from.origin, key, from.value);
+    return {};
+}
+
 Result<std::vector<PoolDefined>> read_pools(const Config& config) {
     auto names = config.names_below("pool");
     if (names.empty()) names.push_back("default");

@@ -11,6 +11,8 @@
 //   hosts_min = 0
 //   hosts_max = 4
 //   standbys = 2               # prepared environments per host
+//   idle_jobs = "any"          # does what a terminal still runs count as use: any, busy (when it uses something), none
+//   idle_job_max_ms = "8h"     # … so long at most
 //   idle_after_ms = "15m"      # and ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms
 #pragma once
 

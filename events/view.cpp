@@ -157,6 +157,7 @@ public:
     }
     void operator()(const WorkspaceHeld& fact) { leased_at(fact.workspace, fact.epoch).hold_until = fact.until; }
     void operator()(const IdleNoted& fact) { leased_at(fact.workspace, fact.epoch).idle_stop_at = fact.stop_at; }
+    void operator()(const IdleWithdrawn& fact) { leased_at(fact.workspace, fact.epoch).idle_stop_at.reset(); }
     void operator()(const StopObjected& fact) { leased_at(fact.workspace, fact.epoch).idle_stop_at.reset(); }
 
     // ---- hosts

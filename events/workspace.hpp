@@ -148,6 +148,11 @@ struct IdleNoted {        // the allocator's record of the reaper's intent `work
     Instant stop_at;
     BERTH_FIELDS(IdleNoted, workspace, epoch, stop_at)
 };
+struct IdleWithdrawn {    // the pool's policy changed, and by the new one it is not idle: nothing was stopped
+    WorkspaceId workspace;
+    Epoch epoch;
+    BERTH_FIELDS(IdleWithdrawn, workspace, epoch)
+};
 struct StopObjected {     // the host saw activity at the deadline, so nothing was stopped
     WorkspaceId workspace;
     Epoch epoch;

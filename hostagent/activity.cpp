@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hostagent/activity.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace berth::hostagent {
@@ -22,12 +24,19 @@ std::optional<std::uint64_t> number_of(std::string_view body, std::string_view n
     return value;
 }
 
-bool over_floor(const UseMemory& before, const Usage& now, Duration passed, const UseFloor& floor) {
-    if (now.cpu_ns < before.usage.cpu_ns || now.io_bytes < before.usage.io_bytes) return true;   // counted anew
+/// What is used, over the floor; nothing when it is not.
+std::optional<std::string> over_floor(const UseMemory& before, const Usage& now, Duration passed, const UseFloor& floor) {
+    const auto& was = before.usage;
+    if (now.cpu_ns < was.cpu_ns || now.io_bytes < was.io_bytes || now.net_bytes < was.net_bytes) return "counted anew";
     const auto ms = static_cast<double>(std::max({passed, floor.window, Duration{1}}).count());
-    const auto cpu = static_cast<double>(now.cpu_ns - before.usage.cpu_ns) / (ms * 1e6);
-    const auto io = static_cast<double>(now.io_bytes - before.usage.io_bytes) * 1e3 / ms;
-    return cpu > floor.cpu || io > floor.io;
+    const auto per_second = [&](std::uint64_t later, std::uint64_t earlier) { return static_cast<double>(later - earlier) * 1e3 / ms; };
+    const auto cpu = per_second(now.cpu_ns, was.cpu_ns) / 1e9;
+    const auto io = per_second(now.io_bytes, was.io_bytes);
+    const auto net = per_second(now.net_bytes, was.net_bytes);
+    if (cpu > floor.cpu) return fmt::format("{:.0f} % of a core", std::max(1.0, cpu * 100));
+    if (io > floor.io) return fmt::format("{:.0f} kB/s of disk", io / 1e3);
+    if (net > floor.net) return fmt::format("{:.0f} kB/s of network", net / 1e3);
+    return std::nullopt;
 }
 
 Signal judge_use(UseMemories& memories, const SlotRecord& record, const Reading& reading, const UseFloor& floor) {
@@ -39,13 +48,35 @@ Signal judge_use(UseMemories& memories, const SlotRecord& record, const Reading&
     }
     auto& memory = found->second;
     const auto passed = reading.read_at - memory.counted_from;
-    const bool used = over_floor(memory, *reading.usage, passed, floor);
-    if (used) memory.last_use = reading.read_at;
+    auto used = over_floor(memory, *reading.usage, passed, floor);
+    if (used) {
+        memory.last_use = reading.read_at;
+        memory.text = used;
+    }
     if (used || passed >= floor.window) {
         memory.usage = *reading.usage;
         memory.counted_from = reading.read_at;
     }
-    return {"cpu", memory.last_use};
+    return {.name = "cpu", .last_at = memory.last_use, .text = memory.text};
+}
+
+/// One for all that runs: the latest to begin, since it counts longest.
+std::optional<Signal> judge_jobs(const Reading& reading) {
+    std::optional<Signal> latest;
+    const auto weigh = [&](Signal job) {
+        job.last_at = reading.read_at;
+        if (!latest || *latest->since < *job.since) latest = std::move(job);
+    };
+    if (reading.usage) {
+        for (const auto& job : reading.usage->jobs) weigh({"job", std::nullopt, std::min(job.since, reading.read_at), fmt::format("a terminal runs `{}`", job.command)});
+    }
+    if (reading.notes && *reading.notes) {
+        for (const auto& note : **reading.notes) {
+            if (note.written_at + note_fresh < reading.read_at) continue;   // its window is gone, and what it ran with it
+            for (const auto& job : note.running) weigh({"job", std::nullopt, std::min(*job.since, reading.read_at), job.text});
+        }
+    }
+    return latest;
 }
 
 }  // namespace
@@ -70,13 +101,18 @@ std::vector<Signal> judge(UseMemories& memories, const SlotRecord& record, const
     } else {
         signals.push_back({"proxy", std::nullopt});
     }
+    if (reading.notes) {
+        const bool known = *reading.notes && reading.editors;
+        signals.push_back(known ? judge_presence(**reading.notes, *reading.editors, begun, reading.read_at) : Signal{"presence", std::nullopt});
+    }
     if (reading.editor.word == EditorWord::silent) {
         signals.push_back({"editor", std::nullopt});
-    } else if (reading.editor.word == EditorWord::said) {
+    } else if (reading.editor.word == EditorWord::said && !reading.notes) {   // "alive" is any open page: its notes know better
         const auto last = std::max(begun, reading.editor.last_at.value_or(begun));
         signals.push_back({"editor", reading.editor.alive ? reading.read_at : last});
     }
     signals.push_back(judge_use(memories, record, reading, floor));
+    if (auto job = judge_jobs(reading)) signals.push_back(std::move(*job));
     return signals;
 }
 

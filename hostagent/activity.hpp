@@ -11,6 +11,7 @@
 
 #include "events/activity.hpp"
 #include "hostagent/engine.hpp"
+#include "hostagent/presence.hpp"
 #include "hostkv/records.hpp"
 
 namespace berth::hostagent {
@@ -34,14 +35,18 @@ struct Reading {
     EditorReading editor;
     Result<Usage> usage;
     Instant read_at;
+    Result<std::optional<EditorsSeen>> editors = std::optional<EditorsSeen>{};   // open windows, by the proxy
+    // Absent: this environment has no place for notes, and its own word on its use is taken instead.
+    std::optional<Result<std::vector<PresenceNote>>> notes = std::nullopt;
 };
 
 /// Use is more than this on average. A burst counts as if it were spread over `window` at least:
 /// between two looks that are close together, an idle program's smallest stir is a large share.
 struct UseFloor {
     double cpu = 0;                       // of one core
-    std::uint32_t io = 0;                 // bytes a second
+    std::uint32_t io = 0;                 // bytes a second, of disks
     Duration window{0};
+    std::uint32_t net = 4'096;            // bytes a second, both ways
 };
 
 /// What is remembered of each container: where counting began anew, after use or a full window.
@@ -49,6 +54,7 @@ struct UseMemory {
     Usage usage;
     Instant counted_from;
     Instant last_use;
+    std::optional<std::string> text = std::nullopt;   // of that use
 };
 using UseMemories = std::map<ContainerId, UseMemory>;
 

@@ -46,10 +46,18 @@ struct FoundContainer {           // from labels, never from memory
     BERTH_FIELDS(FoundContainer, container, slot, port, health)
 };
 
-struct Usage {
-    std::uint64_t cpu_ns = 0;     // total since its start
-    std::uint64_t io_bytes = 0;   // disk and network, total since its start
-    BERTH_FIELDS(Usage, cpu_ns, io_bytes)
+struct Job {                      // in the foreground of a terminal, and not its shell
+    std::string command;          // printable, cut
+    Instant since;
+    BERTH_FIELDS(Job, command, since)
+};
+
+struct Usage {                    // of the user's work; an editor's own server aside where it can be told
+    std::uint64_t cpu_ns = 0;     // total since some time: only differences mean something
+    std::uint64_t io_bytes = 0;   // of disks
+    std::uint64_t net_bytes = 0;  // both ways; 0 where it can not be told
+    std::vector<Job> jobs;
+    BERTH_FIELDS(Usage, cpu_ns, io_bytes, net_bytes, jobs)
 };
 
 class Engine {
@@ -68,6 +76,12 @@ public:
     /// Everything that bears this host's labels, also what exited.
     virtual Result<std::vector<FoundContainer>> list() = 0;
     virtual Result<Usage> usage(const ContainerId& container) = 0;
+    /// A folder of this machine that the environment sees: it leaves presence notes in `presence/`, and
+    /// reads what the agent leaves beside. Empty: there is none.
+    virtual std::string shared_folder(const ContainerId& container) const {
+        (void)container;
+        return {};
+    }
 };
 
 }  // namespace berth

@@ -7,15 +7,30 @@
 
 namespace berth::hostagent {
 
+namespace {
+
+void forget_intent(Turn& turn, Slot& slot) {
+    slot.idle.reset();
+    turn.out.notices.push_back({slot.record.container, std::nullopt});
+}
+
+}  // namespace
+
 void hear(Turn& turn, const IdleIntended& heard) {
     const auto& intent = heard.intent;
     if (intent.host != turn.state.setup.host || intent.slot >= turn.state.slots.size()) return;
     auto& slot = turn.state.slots[intent.slot];
     const auto& record = slot.record;
     if (record.phase != SlotPhase::bound || record.epoch != intent.epoch || record.workspace != intent.workspace) return;
+    if (intent.withdrawn.value_or(false)) {
+        if (!slot.idle || slot.idle->reading || slot.idle->intent.stop_at != intent.stop_at) return;
+        forget_intent(turn, slot);
+        return turn.note(Weight::usual, "slot.idle_withdrawn", slot, "the reaper takes its intent back");
+    }
     if (intent.last_use > turn.now) return;   // what was not seen yet can not have been quiet
     if (slot.idle && (slot.idle->reading || slot.idle->intent == intent)) return;
     slot.idle = IdleWatch{intent, false};
+    turn.out.notices.push_back({record.container, intent});
     turn.note(Weight::usual, "slot.idle_intended", slot, fmt::format("stops at {}", to_rfc3339(intent.stop_at)));
     look_when_due(turn, slot);
 }
@@ -30,14 +45,16 @@ void hear(Turn& turn, const ActivityRead& heard) {
     auto& slot = turn.state.slots.at(heard.slot);
     if (!slot.idle || !slot.idle->reading || heard.epoch != slot.record.epoch) return;
     const auto intent = slot.idle->intent;
-    slot.idle.reset();
+    forget_intent(turn, slot);
     if (slot.record.phase != SlotPhase::bound) return;
     auto signals = heard.signals;
     add_hold(signals, slot.record, turn.now);
-    std::string against = signals.empty() ? " no signal" : "";
-    for (const auto& signal : signals) {
+    const auto counting = counted(signals, intent.rule());
+    std::string against = counting.empty() ? " no signal" : "";
+    for (const auto& signal : counting) {
         if (signal.last_at && *signal.last_at <= intent.last_use) continue;   // one clock: ours
         against += fmt::format(" {} at {}", signal.name, signal.last_at ? to_rfc3339(*signal.last_at) : "an unknown time");
+        if (signal.text) against += fmt::format(" ({})", turn.cut(*signal.text));
     }
     if (against.empty()) return stop(turn, slot, fmt::format("idle: every signal quiet since {}", to_rfc3339(intent.quiet_since)));
     turn.out.objections.push_back({turn.state.setup.host, slot.record.workspace, slot.record.epoch, std::move(signals)});

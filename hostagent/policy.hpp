@@ -59,7 +59,8 @@ struct ShellPolicy {
     Duration activity_every{15'000};
     Duration editor_timeout{2'000};
     double cpu_floor = 0.02;               // of one core, on average …
-    std::uint32_t io_floor = 4'096;        // bytes a second …
+    std::uint32_t io_floor = 4'096;        // bytes a second of disk …
+    std::uint32_t net_floor = 4'096;       // bytes a second of network, both ways …
     Duration use_window{15'000};           // … over so long, or between two readings further apart
     Duration proxy_check{2'000};
     std::uint32_t proxy_starts_max = 30;   // in ten minutes
@@ -71,7 +72,7 @@ struct ShellPolicy {
     std::string process_command;           // of the process engine; empty: berth-workspace beside this program
 
     BERTH_FIELDS(ShellPolicy, engine, workers, tick, request_timeout, register_retry, register_retry_max,
-                 activity_every, editor_timeout, cpu_floor, io_floor, use_window, proxy_check, proxy_starts_max, proxy_program,
+                 activity_every, editor_timeout, cpu_floor, io_floor, net_floor, use_window, proxy_check, proxy_starts_max, proxy_program,
                  scheme, apps_domain, public_domain, public_port, process_command)
 };
 

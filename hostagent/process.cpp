@@ -8,6 +8,7 @@
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
 #include "hostagent/home.hpp"
+#include "hostagent/shared_notes.hpp"
 #include "hostkv/token.hpp"
 #include "http/client.hpp"
 
@@ -133,6 +134,7 @@ void Process::carry_out(Decisions decisions) {
     for (const auto& operation : decisions.operations) operate(operation);
     for (const auto& one : decisions.replies) reply(one);
     for (const auto& objection : decisions.objections) endpoint_->publish(objection, {.subject = objection.workspace.value});
+    for (const auto& notice : decisions.notices) show(notice);
     if (decisions.beat) beat_soon();
     for (const auto& note : decisions.notes) {
         log_line(note.weight == Weight::odd ? LogLevel::warn : LogLevel::info, note.event,
@@ -169,6 +171,20 @@ void Process::operate(const Operation& operation) {
             return done(Erased{erase->workspace, erase_home(parts_.setup.homes, erase->workspace)});
         }
         if (const auto* list = std::get_if<ListOrder>(&operation)) return done(Listed{list->mark, engine.list()});
+    });
+}
+
+void Process::show(const Notice& notice) {
+    const auto folder = parts_.engine->shared_folder(notice.container);
+    if (folder.empty() || notice.container.empty()) return;
+    std::string text;
+    if (const auto& intent = notice.intent) {
+        text = fmt::format("stop_at {}\nquiet_ms {}\n", intent->stop_at.time_since_epoch().count(),
+                           std::max(Duration{0}, loop_.now() - intent->last_use).count());
+    }
+    workers_->submit([folder, text] {
+        const auto put = put_notice(folder, text);
+        if (!put) log_warn("notice.unwritten", {{"folder", folder}, {"why", put.error().text}});
     });
 }
 
@@ -282,14 +298,20 @@ Reading Process::read(const SlotRecord& record) const {
     Reading reading{.proxy = parts_.memory->activity(record.workspace), .usage = parts_.engine->usage(record.container)};
     const auto answer = http::get_local(record.port, "/healthz", parts_.shell.editor_timeout);
     if (answer) reading.editor = read_editor(answer->status, answer->body);
+    reading.editors = parts_.memory->editors(record.workspace);
+    if (const auto folder = parts_.engine->shared_folder(record.container); !folder.empty()) {
+        auto notes = read_notes(folder);
+        if (notes || notes.error().kind != ErrorKind::not_found) reading.notes = std::move(notes);
+    }
     reading.read_at = loop_.now();
     return reading;
 }
 
 void Process::read_one(const SlotRecord& record, OnSignals then) {
-    workers_->submit([this, record, then = std::move(then)] {
-        loop_.post([this, record, then, reading = read(record)] {
-            then(record, judge(uses_, record, reading, {parts_.shell.cpu_floor, parts_.shell.io_floor, parts_.shell.use_window}));
+    const UseFloor floor{parts_.shell.cpu_floor, parts_.shell.io_floor, parts_.shell.use_window, parts_.shell.net_floor};
+    workers_->submit([this, record, floor, then = std::move(then)] {
+        loop_.post([this, record, floor, then, reading = read(record)] {
+            then(record, judge(uses_, record, reading, floor));
         });
     });
 }

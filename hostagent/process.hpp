@@ -70,6 +70,7 @@ private:
     void take(const Input& input);
     void carry_out(Decisions decisions);
     void operate(const Operation& operation);
+    void show(const Notice& notice);
     void reply(const Reply& one);
     LinkReply mint_link(const LinkWanted& wanted) const;
     void give_up(Error error);

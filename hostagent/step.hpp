@@ -110,6 +110,12 @@ struct Reply {
     Result<ReplyBody> body;
 };
 
+/// What the editor's windows show: that this stop is near, or nothing.
+struct Notice {
+    ContainerId container;
+    std::optional<WorkspaceIdle> intent;
+};
+
 BERTH_ENUM(Weight, usual, odd)
 /// One line of diagnostics for each decision.
 struct Note {
@@ -125,6 +131,7 @@ struct Decisions {
     std::vector<Operation> operations;
     std::vector<Reply> replies;
     std::vector<HostObjected> objections;
+    std::vector<Notice> notices;
     bool beat = false;                    // tell the allocator at once
     std::vector<Note> notes;
 };

@@ -20,12 +20,12 @@ struct Quiet {
 /// A host's clock may be wrong by any amount: ages are taken on its clock, instants on ours.
 Instant on_our_clock(const Reading& reading, Instant last_at);
 
-Quiet quiet_since(const Policy& policy, const WorkspaceView& workspace, const WorkspaceWatch& watch, Instant now);
+Quiet quiet_since(const Policy& policy, const JobsRule& jobs, const WorkspaceView& workspace, const WorkspaceWatch& watch, Instant now);
 
-/// The latest of its signals, all of which are known, as the host said it: on the host's clock.
-Instant last_use_of(const Reading& reading);
+/// The latest of its signals that count, all of which are known, as the host said it: on the host's clock.
+Instant last_use_of(const Reading& reading, const JobsRule& jobs);
 
 /// One line for each signal, for the Reason of an intent.
-std::vector<std::string> evidence_of(const WorkspaceView& workspace, const WorkspaceWatch& watch);
+std::vector<std::string> evidence_of(const WorkspaceView& workspace, const WorkspaceWatch& watch, const JobsRule& jobs);
 
 }  // namespace berth::reaper

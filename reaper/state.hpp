@@ -38,12 +38,16 @@ struct Reading {
 struct Intended {
     Instant stop_at;
     std::uint32_t tries = 0;              // published again so often, because nothing became of it
+    std::optional<Duration> window = std::nullopt;         // the policy it was made by; absent: of an earlier life of ours
+    IdleJobs jobs = IdleJobs::any;
+    Duration job_max{0};
 };
 
 struct WorkspaceWatch {
     Epoch epoch;
     std::optional<Reading> reading;
     std::optional<Instant> objected_at;
+    std::optional<Instant> withdrawn_at;
     std::optional<Intended> intent;
     Asking asking;
     std::optional<Instant> wake_at;

@@ -59,13 +59,19 @@ End end_of(const WorkspaceView& workspace, const PoolDefined& pool) {
     return expiry.at <= lifetime.at ? expiry : lifetime;
 }
 
+bool made_by(const Intended& intent, const PoolDefined& pool) {
+    const auto jobs = pool.jobs_rule();
+    return intent.window == pool.idle_after_ms && intent.jobs == jobs.jobs && intent.job_max == jobs.max;
+}
+
 // The earliest instant at which any rule could say something new.
 Instant next_look(const State& state, const WorkspaceView& workspace, const WorkspaceWatch& watch, Instant now) {
     const auto& pool = pool_of(state, workspace);
     auto at = std::max(end_of(workspace, pool).at, watch.asking.not_before);
+    if (watch.intent && !made_by(*watch.intent, pool) && (watch.reading || pool.idle_after_ms.count() == 0)) return now;
     if (watch.intent) return std::min(at, intent_lost_at(state.policy, *watch.intent));
     if (pool.idle_after_ms.count() > 0) {
-        const auto quiet = quiet_since(state.policy, workspace, watch, now);
+        const auto quiet = quiet_since(state.policy, pool.jobs_rule(), workspace, watch, now);
         if (quiet.since) at = std::min(at, *quiet.since + pool.idle_after_ms);
     }
     return at;
@@ -87,17 +93,50 @@ void reap(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch, con
                                                                 fmt::format("granted at {}", to_rfc3339(workspace.granted_at))}}});
 }
 
-void intend(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch, Instant since, Duration window) {
+void note_policy(Intended& intent, const PoolDefined& pool) {
+    intent.window = pool.idle_after_ms;
+    intent.jobs = pool.jobs_rule().jobs;
+    intent.job_max = pool.jobs_rule().max;
+}
+
+void withdraw(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch, const std::string& why) {
+    turn.line(LogLevel::info, "intent.withdrawn", workspace.workspace.value, why);
+    turn.out.intents.push_back(
+        {WorkspaceIdle{.workspace = workspace.workspace, .epoch = workspace.epoch, .host = workspace.host, .slot = workspace.slot,
+                       .stop_at = watch.intent->stop_at, .withdrawn = true},
+         Reason{why, "reaper", turn.state.policy.version, {}}});
+    watch.intent.reset();
+    watch.withdrawn_at = turn.now;
+}
+
+/// An intent that an earlier policy made stands only if the present one would make it too.
+void withdraw_if_outlived(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch) {
+    const auto& pool = pool_of(turn.state, workspace);
+    if (!watch.intent || made_by(*watch.intent, pool)) return;
+    const auto quiet = quiet_since(turn.state.policy, pool.jobs_rule(), workspace, watch, turn.now);
+    const bool off = pool.idle_after_ms.count() == 0;
+    if (!off && !watch.reading) return;                    // nothing is known yet: its host may be about to speak
+    if (!off && quiet.since && *quiet.since + pool.idle_after_ms <= turn.now) return note_policy(*watch.intent, pool);
+    const auto why = off               ? std::string{"the pool stops nothing for idleness"}
+                     : quiet.since ? fmt::format("quiet since {}, and the pool now waits {}", to_rfc3339(*quiet.since), to_text(pool.idle_after_ms))
+                                   : "not known to be idle: " + quiet.veto;
+    withdraw(turn, workspace, watch, why);
+}
+
+void intend(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch, Instant since, const PoolDefined& pool) {
+    const auto jobs = pool.jobs_rule();
     const auto tries = watch.intent ? watch.intent->tries + 1 : 0;
     const auto stop_at = turn.now + turn.state.policy.objection;
     watch.intent = Intended{.stop_at = stop_at, .tries = tries};
-    auto evidence = evidence_of(workspace, watch);
+    note_policy(*watch.intent, pool);
+    auto evidence = evidence_of(workspace, watch, jobs);
     if (tries > 0) evidence.push_back(fmt::format("said {} times before, and nothing came of it", tries));
-    auto why = fmt::format("every signal is quiet since {}, for {} or more", to_rfc3339(since), to_text(window));
+    auto why = fmt::format("every signal is quiet since {}, for {} or more", to_rfc3339(since), to_text(pool.idle_after_ms));
     turn.line(tries > 0 ? LogLevel::warn : LogLevel::info, "workspace.idle", workspace.workspace.value, why);
     turn.out.intents.push_back(
         {WorkspaceIdle{.workspace = workspace.workspace, .epoch = workspace.epoch, .host = workspace.host,
-                       .slot = workspace.slot, .quiet_since = since, .last_use = last_use_of(*watch.reading), .stop_at = stop_at},
+                       .slot = workspace.slot, .quiet_since = since, .last_use = last_use_of(*watch.reading, jobs), .stop_at = stop_at,
+                       .jobs = jobs.jobs, .job_max_ms = jobs.max},
          Reason{std::move(why), "reaper", turn.state.policy.version, std::move(evidence)}});
 }
 
@@ -109,13 +148,14 @@ void judge(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch) {
         return;
     }
     watch.asking = {};
+    withdraw_if_outlived(turn, workspace, watch);
     const bool may_intend = !watch.intent || intent_lost_at(turn.state.policy, *watch.intent) <= turn.now;
     if (pool.idle_after_ms.count() > 0 && may_intend) {
-        const auto quiet = quiet_since(turn.state.policy, workspace, watch, turn.now);
+        const auto quiet = quiet_since(turn.state.policy, pool.jobs_rule(), workspace, watch, turn.now);
         if (quiet.since && *quiet.since + pool.idle_after_ms <= turn.now) {
-            intend(turn, workspace, watch, *quiet.since, pool.idle_after_ms);
-        } else {
-            watch.intent.reset();
+            intend(turn, workspace, watch, *quiet.since, pool);
+        } else if (watch.intent) {                         // nothing became of it, and now there is use
+            withdraw(turn, workspace, watch, quiet.since ? fmt::format("quiet only since {}", to_rfc3339(*quiet.since)) : quiet.veto);
         }
     }
 }
@@ -133,7 +173,7 @@ void refresh_workspace(Turn& turn, const WorkspaceId& id) {
         watch = WorkspaceWatch{.epoch = workspace.epoch, .asking = {.open = open}, .wake_at = watch.wake_at};
     }
     // After a restart of this process: an intent of before, which may still be under way.
-    if (workspace.idle_stop_at && !watch.intent && !watch.objected_at) {
+    if (workspace.idle_stop_at && !watch.intent && !watch.objected_at && !watch.withdrawn_at) {
         watch.intent = Intended{.stop_at = *workspace.idle_stop_at};
     }
     if (!watch.asking.open) wake_at(state, id, watch, next_look(state, workspace, watch, turn.now));

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "docker/client.hpp"
 #include "hostagent/engines/egress.hpp"
 #include "hostagent/engines/late_home.hpp"
+#include "hostagent/engines/work.hpp"
 #include "http/client.hpp"
 
 namespace berth {
@@ -73,6 +75,10 @@ public:
     }
 
     Result<void> remove(const ContainerId& container, std::uint32_t, Duration deadline) override {
+        {
+            const std::lock_guard guard(counting_);
+            counters_.erase(container);
+        }
         TRY(engine_.remove_container(container.value, deadline));
         return close_slot_folder(folder_of(container));
     }
@@ -87,10 +93,20 @@ public:
         return found;
     }
 
+    // By /proc, which tells the editor's server from its user's work; where it shows nothing (an engine on
+    // another machine, or not as root), by the engine's numbers of the whole container.
     Result<Usage> usage(const ContainerId& container) override {
+        const auto state = TRY(engine_.container_state(container.value));
+        if (state.pid <= 0) return fail(ErrorKind::unavailable, "container {} does not run", container.value);
+        if (const auto look = look_at_work(static_cast<pid_t>(state.pid))) {
+            const std::lock_guard guard(counting_);
+            return counters_[container].add(*look);
+        }
         const auto stats = TRY(engine_.container_stats(container.value));
-        return Usage{.cpu_ns = stats.cpu_ns, .io_bytes = stats.io_bytes};
+        return Usage{.cpu_ns = stats.cpu_ns, .io_bytes = stats.io_bytes, .net_bytes = stats.net_bytes, .jobs = {}};
     }
+
+    std::string shared_folder(const ContainerId& container) const override { return folder_of(container); }
 
 private:
     std::string folder_of(const ContainerId& container) const { return slots_dir_ + "/" + container.value; }
@@ -166,6 +182,8 @@ private:
     std::string host_;
     std::string slots_dir_;
     std::string network_;
+    std::mutex counting_;
+    std::map<ContainerId, WorkCounter> counters_;
 };
 
 }  // namespace

@@ -66,8 +66,9 @@ Result<void> open_slot_folder(const std::string& folder, HomeOwner owner, std::u
     const auto options = fmt::format("mode=0755,size={}", bytes);
     if (mount("tmpfs", folder.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, options.c_str()) != 0) return failed("mount a tmpfs at", folder);
     if (mount(nullptr, folder.c_str(), nullptr, MS_SHARED, nullptr) != 0) return failed("share", folder);
-    const auto home = folder + "/home";
-    if (mkdir(home.c_str(), 0755) != 0 || chown(home.c_str(), owner.uid, owner.gid) != 0) return failed("make", home);
+    for (const auto& inner : {folder + "/home", folder + "/presence"}) {
+        if (mkdir(inner.c_str(), 0755) != 0 || chown(inner.c_str(), owner.uid, owner.gid) != 0) return failed("make", inner);
+    }
     return {};
 }
 

@@ -38,7 +38,7 @@ std::pair<int, std::string> run(const std::string& command) {
 std::string image_tar() {
     const char* cache = std::getenv("BERTH_CACHE");
     const char* home = std::getenv("HOME");
-    return (cache != nullptr ? std::string{cache} : fmt::format("{}/.cache/berth", home != nullptr ? home : "/root")) + "/workspace-1.tar";
+    return (cache != nullptr ? std::string{cache} : fmt::format("{}/.cache/berth", home != nullptr ? home : "/root")) + "/workspace-3.tar";
 }
 
 /// One private dockerd for all of them: to start it and to import the image takes most of the time.

@@ -48,6 +48,36 @@ TEST_F(Idle, WhenEverySignalIsQuietItStopsWithoutAnyFurtherWord) {
     EXPECT_TRUE(scene.out.beat) << "and says so at once";
 }
 
+TEST_F(Idle, AnIntentThatIsWithdrawnIsForgottenAndNoLongerShown_N4) {
+    scene.take(IdleIntended{intent()});
+    ASSERT_EQ(scene.out.notices.size(), 1U);
+    EXPECT_EQ(scene.out.notices[0].intent, intent());
+    auto word = intent();
+    word.withdrawn = true;
+    scene.take(IdleIntended{word});
+    ASSERT_EQ(scene.out.notices.size(), 1U);
+    EXPECT_FALSE(scene.out.notices[0].intent);
+    scene.pass(Duration{60'000});
+    EXPECT_EQ(scene.count<ReadActivity>(), 0U);
+}
+
+TEST_F(Idle, AJobIsAnObjectionByThePoolsRule_25) {
+    const auto object = [&](IdleJobs jobs, Duration max) {
+        auto said = intent();
+        said.jobs = jobs;
+        said.job_max_ms = max;
+        scene.take(IdleIntended{said});
+        scene.pass(Duration{30'000});
+        const auto read = scene.call<ReadActivity>();
+        auto signals = quiet();
+        signals.push_back({"job", scene.now, last_use - Duration{60'000}, "a terminal runs `sleep 3600`"});
+        scene.take(ActivityRead{read.record.slot, read.record.epoch, signals});
+        return !scene.out.objections.empty();
+    };
+    EXPECT_TRUE(object(IdleJobs::any, Duration{3'600'000}));
+    EXPECT_FALSE(object(IdleJobs::any, Duration{30'000})) << "it has run longer than a job counts";
+}
+
 TEST_F(Idle, OneSignOfUseIsAnObjection) {
     auto signals = quiet();
     signals.push_back({"editor", last_use + Duration{1}});

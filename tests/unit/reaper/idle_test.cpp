@@ -53,6 +53,58 @@ TEST_F(Idle, TheLatestSignalCounts) {
     EXPECT_EQ(world.story, (Story{"95 workspace.idle w-1"}));
 }
 
+TEST_F(Idle, AJobInATerminalIsUseByThePoolsRule_25) {
+    world.every_second = [this] {
+        if (world.second() % 10 != 0) return;
+        world.beat(1);
+        if (!world.ledger.workspaces.at({"w-1"}).leased) return;
+        world.take(HostActivity{.host = {"h-1"}, .incarnation = {"i1"}, .read_at = world.now,
+                                .workspaces = {{.workspace = {"w-1"}, .epoch = Epoch{1},
+                                                .signals = {{"proxy", world.at(0)}, {"job", world.now, world.at(0), "a terminal runs `make`"}}}}});
+    };
+    world.until(600);
+    EXPECT_EQ(world.story, Story{});
+    world.tell(PoolDefined{.pool = {"default"}, .idle_after_ms = Duration{60'000}, .idle_job_max_ms = Duration{620'000}});
+    world.until(690);
+    EXPECT_EQ(world.story, (Story{"680 workspace.idle w-1"})) << "a job counts only so long";
+    EXPECT_EQ(world.intents[0].idle.rule().max, Duration{620'000});
+    EXPECT_EQ(world.intents[0].idle.last_use, world.at(620));
+}
+
+TEST_F(Idle, AnIntentThatOutlivesItsPolicyIsWithdrawn_N4) {
+    world.until(65);
+    ASSERT_EQ(world.intents.size(), 1U);
+    const auto stop_at = world.intents[0].idle.stop_at;
+    world.tell(IdleNoted{{"w-1"}, Epoch{1}, stop_at});
+    world.tell(PoolDefined{.pool = {"default"}, .idle_after_ms = Duration{600'000}});
+    world.until(67);
+    ASSERT_EQ(world.intents.size(), 2U);
+    EXPECT_EQ(world.intents[1].idle.withdrawn, true);
+    EXPECT_EQ(world.intents[1].idle.stop_at, stop_at);
+    world.tell(IdleWithdrawn{{"w-1"}, Epoch{1}});
+    EXPECT_FALSE(world.ledger.workspaces.at({"w-1"}).idle_stop_at);
+    world.until(590);
+    EXPECT_EQ(world.intents.size(), 2U);
+    world.until(610);
+    EXPECT_EQ(world.intents.size(), 3U) << "by the new policy it is idle in its time";
+}
+
+TEST_F(Idle, AnIntentOfAnEarlierLifeIsWithdrawnWhenItsPolicyIsOver_N4) {
+    world.tell(IdleNoted{{"w-1"}, Epoch{1}, world.at(-130)});
+    world.tell(PoolDefined{.pool = {"default"}, .idle_after_ms = Duration{600'000}});
+    world.until(15);
+    ASSERT_EQ(world.intents.size(), 1U);
+    EXPECT_EQ(world.intents[0].idle.withdrawn, true);
+    EXPECT_EQ(world.intents[0].idle.stop_at, world.at(-130));
+}
+
+TEST_F(Idle, AJobIsNoUseWhereThePoolSaysSo) {
+    world.tell(PoolDefined{.pool = {"default"}, .idle_after_ms = Duration{60'000}, .idle_jobs = IdleJobs::busy});
+    signals = {{"proxy", 0}, {"job", 50}};
+    world.until(70);
+    EXPECT_EQ(world.story, (Story{"60 workspace.idle w-1"}));
+}
+
 TEST_F(Idle, I32_OneUnknownSignalVetoes) {
     signals = {{"proxy", 0}, {"editor", std::nullopt}};
     world.until(600);
