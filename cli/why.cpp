@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // berth why: the causal chain of a workspace, host, pool, claim or launch, out of the ledger.
+#include "base/clock.hpp"
 #include "cli/chain.hpp"
 #include "cli/gateway_client.hpp"
+#include "cli/workspace_columns.hpp"
 
 namespace berth::cli {
 
@@ -44,6 +46,10 @@ Result<Exit> run(const Shared& shared, const Flags& flags) {
         print(to_yaml(facts));
     } else {
         print(draw_chain(subject, {facts.begin(), facts.end()}, {look.colour, flags.brief ? Detail::brief : Detail::full}));
+        // What no fact says: why it is not idle at this moment.
+        const auto workspace = gateway.workspace(subject);
+        const auto line = workspace ? used(*workspace, RealClock{}.now()) : std::string{};
+        if (!line.empty()) print("used: " + line + "\n");
     }
     return Exit::ok;
 }

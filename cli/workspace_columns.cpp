@@ -54,6 +54,17 @@ std::string percent(const Json& row, const char* key) {
 
 }  // namespace
 
+std::string used(const Json& row, Instant now) {
+    const auto* use = find(row, "use");
+    if (use == nullptr || !use->is_object()) return {};
+    const auto last = from_rfc3339(text_at(*use, "last_at")), since = from_rfc3339(text_at(*use, "since")), idle = from_rfc3339(text_at(*use, "idle_at"));
+    const auto what = text_at(*use, "text");
+    if (!last) return "unknown: " + what;
+    if (since) return what + " for " + short_duration(now - *since);
+    const auto stops = idle && text_at(row, "idle_stop_at").empty() ? ", idle " + relative(*idle, now) : std::string{};
+    return fmt::format("{}, {}{}", what, relative(*last, now), stops);
+}
+
 std::vector<Column> workspace_columns(Instant now) {
     return {{"WORKSPACE", text("workspace")},
             {"PROJECT", text("project")},
@@ -65,6 +76,7 @@ std::vector<Column> workspace_columns(Instant now) {
             {"HOST", text("host"), Shown::wide},
             {"SLOT", text("slot"), Shown::wide, Align::right},
             {"EPOCH", text("epoch"), Shown::wide, Align::right},
+            {"USED", [now](const Json& row) { return used(row, now); }, Shown::wide},
             {"HELD", when("hold_until", now), Shown::wide},
             {"CREATED", when("created_at", now), Shown::wide},
             {"CHANGED", when("changed_at", now), Shown::wide}};

@@ -11,6 +11,8 @@
 namespace berth::cli {
 
 std::vector<Column> workspace_columns(Instant now);
+/// Which signal holds a workspace and since when, or when it may be taken for idle; empty when nobody said.
+std::string used(const Json& row, Instant now);
 std::vector<Column> claim_columns(Instant now);
 std::vector<Column> host_columns(Instant now);
 std::vector<Column> pool_columns();

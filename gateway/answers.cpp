@@ -58,7 +58,7 @@ HttpAnswer workspace_answer(const Picture& picture, const Dress& dress, const Do
             return refused(dress, {ErrorKind::conflict, fmt::format("{} is {}; only an active workspace can be held", dress.parameter, to_string(state))}, turn);
         }
     }
-    auto shape = known ? workspace_shape(at->second) : Json{{"workspace", dress.parameter}};
+    auto shape = known ? workspace_shape(at->second, picture) : Json{{"workspace", dress.parameter}};
     // A start that found no slot waits as a claim: its place and its end are told.
     const auto* start = known ? waiting_start(picture.view, at->second) : nullptr;
     if (start) shape["waiting"] = claim_shape(*start, picture.view);

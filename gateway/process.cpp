@@ -177,8 +177,21 @@ void Process::follow() {
                 picture_.heartbeats[heartbeat->host] = std::move(*heartbeat);
             }
         }
+        if (delivery.name == event_name<HostActivity>) note_use(delivery);
         streams_->on_delivery(delivery);
     });
+}
+
+/// Who asks for a workspace is told the gist of it.
+void Process::note_use(const bus::Delivery& delivery) {
+    const auto activity = delivery.as<HostActivity>();
+    if (!activity || activity->host.value != delivery.stamp.sender) return;
+    std::erase_if(picture_.uses, [&](const auto& one) { return !picture_.view.workspaces.contains(one.first); });
+    for (const auto& one : activity->workspaces) {
+        const auto at = picture_.view.workspaces.find(one.workspace);
+        if (at == picture_.view.workspaces.end() || at->second.host != activity->host) continue;
+        picture_.uses[one.workspace] = {one.epoch, activity->read_at, loop_.now(), one.signals};
+    }
 }
 
 void Process::start() {

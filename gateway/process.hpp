@@ -53,6 +53,7 @@ private:
     void follow();
     void read_tokens_again();
     void end_with_tokens();
+    void note_use(const bus::Delivery& delivery);
 
     void take(ClientId client, HttpRequest request);
     void carry_out(ClientId client, Ask ask, const Turn& turn);

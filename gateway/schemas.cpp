@@ -8,6 +8,7 @@
 #include "events/catalog.hpp"
 #include "events/claim.hpp"
 #include "events/view.hpp"
+#include "gateway/use.hpp"
 
 namespace berth::gateway {
 
@@ -161,7 +162,7 @@ Json all_schemas() {
     all["ClaimState"] = claim_state_schema();
     all["Claims"] = paged("claims", "ClaimState");
     all["Workspace"] = schema_of_type<WorkspaceView>();
-    add(all["Workspace"], {{"count", whole(), Need::optional}, {"position", digits(), Need::optional},
+    add(all["Workspace"], {{"use", schema_of_type<UseView>(), Need::optional}, {"count", whole(), Need::optional}, {"position", digits(), Need::optional},
                            {"waiting", ref("ClaimState"), Need::optional}});
     all["Workspaces"] = paged("workspaces", "Workspace");
     all["Host"] = schema_of_type<HostView>();

@@ -48,7 +48,11 @@ std::string compat_state(const HostView& host) {
 
 }  // namespace
 
-Json workspace_shape(const WorkspaceView& workspace) { return json_of(workspace); }
+Json workspace_shape(const WorkspaceView& workspace, const Picture& picture) {
+    auto shape = json_of(workspace);
+    if (const auto use = use_of(picture.view, workspace, picture.uses)) shape["use"] = json_of(*use);
+    return shape;
+}
 
 Json host_shape(const HostView& host, const View& view, const HostHeartbeat* heartbeat) {
     auto shape = json_of(host);

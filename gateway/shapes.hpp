@@ -9,7 +9,7 @@
 
 namespace berth::gateway {
 
-Json workspace_shape(const WorkspaceView& workspace);
+Json workspace_shape(const WorkspaceView& workspace, const Picture& picture);
 Json host_shape(const HostView& host, const View& view, const HostHeartbeat* heartbeat);
 Json pool_shape(const PoolDefined& pool, const View& view);
 Json claim_shape(const ClaimView& claim, const View& view);

@@ -28,7 +28,7 @@ Step start(const Asked& asked) {
     }
     const auto& workspace = at->second;
     if (workspace.state == WorkspaceState::active || workspace.state == WorkspaceState::starting) {
-        return json_answer(workspace_shape(workspace));
+        return json_answer(workspace_shape(workspace, asked.picture));
     }
     if (workspace.state != WorkspaceState::stopped) {
         return asked.refused(ErrorKind::conflict, fmt::format("{} is {}; only a stopped workspace can be started", asked.parameter,
@@ -258,14 +258,14 @@ Step decide(const Asked& asked) {
         }
         case Operation::list_workspaces:
             return page_of(asked, "workspaces", view.workspaces, [&](const WorkspaceView& item) {
-                return wanted_by(asked, item.user, to_string(item.state)) ? workspace_shape(item) : Json();
+                return wanted_by(asked, item.user, to_string(item.state)) ? workspace_shape(item, asked.picture) : Json();
             });
         case Operation::get_workspace: {
             const auto at = view.workspaces.find(WorkspaceId{asked.parameter});
             if (at == view.workspaces.end() || !asked.caller.may_act_for(at->second.user)) {
                 return asked.refused(ErrorKind::not_found, fmt::format("no workspace {}; see `berth list`", asked.parameter));
             }
-            return json_answer(workspace_shape(at->second));
+            return json_answer(workspace_shape(at->second, asked.picture));
         }
         case Operation::release:
         case Operation::stop: return asked.ask(ReleaseRequest{asked.target(), asked.why(), principal});

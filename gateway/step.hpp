@@ -14,6 +14,7 @@
 #include "events/query.hpp"
 #include "gateway/access.hpp"
 #include "gateway/policy.hpp"
+#include "gateway/use.hpp"
 
 namespace berth::gateway {
 
@@ -27,6 +28,7 @@ struct Picture {
     TokenTable tokens;
     View view;
     std::map<HostId, HostHeartbeat> heartbeats;
+    std::map<WorkspaceId, UseSeen> uses;   // of those in the view
     bool ever_followed = false;            // there was a view once
     bool following = false;                // and nothing was lost since
     Instant head_at;                       // when the allocator's beacon was last heard

@@ -88,6 +88,15 @@ function when(iso) {
   const ms = Date.parse(iso) - Date.now();
   return el('time', { datetime: iso, title: new Date(iso).toLocaleString(), text: ms >= 0 ? `in ${span(ms)}` : `${span(ms)} ago` });
 }
+// Which signal holds a workspace and since when, or when it may be taken for idle.
+function used(one) {
+  const use = one.use;
+  if (!use) return '';
+  if (!use.known) return `unknown: ${use.text}`;
+  if (use.since) return `${use.text} for ${span(Date.now() - Date.parse(use.since))}`;
+  const idle = use.idle_at && !one.idle_stop_at ? Date.parse(use.idle_at) - Date.now() : 0;
+  return `${use.text}, ${span(Math.max(0, Date.now() - Date.parse(use.last_at)))} ago${idle > 0 ? `, idle in ${span(idle)}` : ''}`;
+}
 const tag = (word) => el('span', { class: `tag ${word}`, text: word });
 const many = (count, word) => `${count} ${word}${count === 1 ? '' : 's'}`;
 const none = (text) => el('p', { class: 'empty', text });
@@ -145,7 +154,7 @@ function showWorkspaces() {
     if (one.state === 'active') acts.append(act(one, 'link', 'Open'), act(one, 'extend', '+1 h'), act(one, 'stop', 'Stop'));
     if (one.state === 'stopped') acts.append(act(one, 'start', 'Start'), act(one, 'destroy', 'Destroy', { danger: true }));
     acts.append(el('button', { type: 'button', class: 'quiet', 'aria-label': `Why ${one.user}/${one.project}`, text: 'Why', onclick: () => showWhy(one.workspace, `${one.user} / ${one.project}`) }));
-    return el('tr', {}, el('td', { title: one.workspace, text: one.project }), el('td', { text: one.user }), el('td', {}, tag(one.state)),
+    return el('tr', {}, el('td', { title: one.workspace, text: one.project }), el('td', { text: one.user }), el('td', { title: used(one) }, tag(one.state), used(one) ? el('small', { text: ` ${used(one)}` }) : ''),
       el('td', { class: 'wide', text: one.leased ? `${one.host} · ${one.slot}` : '–' }),
       el('td', { class: 'wide' }, one.state === 'active' ? when(one.idle_stop_at || one.expires_at) : el('span', { text: '–' })), acts);
   })) : none(workspaces.length ? 'None fits the filter.' : 'No workspace yet. Claim one above, or with: berth claim <project>'));
