@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Situations of people and their workspaces, each with its truth: until when it is in use. All of a list
 play at once, on real containers, in real Chromium; play() tells for each whether it was stopped in use or
-lived on when it was over. script/idleness plays them.
+lived on when it was over. story_12 plays some in each run, script/idleness all.
 
 A situation is a function of an Actor that does what a person does and calls used() whenever that is use;
 it ends early (what follows is nobody's), or when actor.going is no longer so (in use to the end)."""
