@@ -308,25 +308,28 @@ ALL = FEW + [hidden_tab, frozen_tab, reading, loop_of_naps, busy_background, idl
 def play(stage, situations, window_s, watch_s):
     """Rows of (name, truth, stopped after its last use in s or None, verdict); raises nothing for a wrong verdict."""
     people = People()
-    actors = [Actor(stage, people, situation.__name__.replace("_", "-"), situation) for situation in situations]
-    threads = []
+    actors, threads = [], []
+    turn = threading.Event()
+
+    def see():
+        turn.wait(0.5)                # the machine is the players'
+        states = {one["workspace"]: one["state"] for one in stage.call("GET", "/v1/workspaces").json()["workspaces"]}
+        for actor in actors:
+            if actor.stopped_at is None and states[actor.identity] != "active":
+                actor.stopped_at = time.monotonic()
+                actor.used_when_stopped = actor.used_at
+                say(f"{actor.name} stopped {actor.stopped_at - actor.used_at:.0f} s after its last use")
     try:
-        for actor in actors:          # one after the other: each page takes what the machine has
+        for situation in situations:  # one after the other: each page takes what the machine has
+            actor = Actor(stage, people, situation.__name__.replace("_", "-"), situation)
+            actors.append(actor)
             threads.append(threading.Thread(target=actor.run, daemon=True))
             threads[-1].start()
-            actor.opened.wait(120)
+            wait_for(f"{actor.name} has opened", lambda: (see(), actor.opened.is_set())[1], 120)
         end = time.monotonic() + watch_s
 
-        turn = threading.Event()
-
         def look():
-            turn.wait(0.5)            # the machine is the players'
-            states = {one["workspace"]: one["state"] for one in stage.call("GET", "/v1/workspaces").json()["workspaces"]}
-            for actor in actors:
-                if actor.stopped_at is None and states[actor.identity] != "active":
-                    actor.stopped_at = time.monotonic()
-                    actor.used_when_stopped = actor.used_at
-                    say(f"{actor.name} stopped {actor.stopped_at - actor.used_at:.0f} s after its last use")
+            see()
             waiting = [actor for actor in actors if actor.over and actor.stopped_at is None]
             return time.monotonic() > end and not any(time.monotonic() < actor.used_at + window_s + LATE_S for actor in waiting)
         wait_for("the play is over", look, watch_s + window_s + LATE_S + 60)
