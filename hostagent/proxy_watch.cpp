@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <iterator>
 
 #include "base/diagnostics.hpp"
@@ -20,26 +19,12 @@ constexpr Duration while_starting{20};
 constexpr Duration pause_first{100};
 constexpr Duration pause_max{10'000};
 constexpr Duration starts_window{600'000};
-constexpr std::streamoff last_words_max = 4'096;
-constexpr std::string_view last_words = "berth-proxy: ";   // of one that ends by itself (base/exit.hpp)
 
 std::uint32_t read_port(const std::string& state) {
     const auto text = os::read_file(state + "/proxy.port");
     std::uint32_t port = 0;
     if (text) std::from_chars(text->data(), text->data() + text->size(), port);
     return port;
-}
-
-std::string last_line_of(const std::string& path) {
-    std::ifstream file{path, std::ios::ate | std::ios::binary};
-    const auto size = static_cast<std::streamoff>(file.tellg());
-    if (!file || size <= 0) return {};
-    file.seekg(std::max<std::streamoff>(0, size - last_words_max));
-    std::string last;
-    for (std::string line; std::getline(file, line);) {
-        if (!line.empty()) last = line;
-    }
-    return last;
 }
 
 // A script's own name stands second.
@@ -78,25 +63,14 @@ Duration ProxyWatch::look(Instant now) {
         const auto port = read_port(setup_.state);
         if (!good_ || port != port_) log_info("proxy.serves", {{"pid", mark->pid}, {"port", port}});
         good_ = true;
-        told_.clear();
         port_ = port;
         pause_ = Duration{0};
         return policy_.proxy_check;
     }
     if (good_) log_warn("proxy.ended", {{"port", port_}});
     good_ = false;
-    if (child_.pid != 0 && !mark && !os::runs(child_)) tell_failure();
     if (!mark && !os::runs(child_) && now >= start_at_) start(now);
     return while_starting;
-}
-
-/// Once for each reason: the last words of the one that has just ended.
-void ProxyWatch::tell_failure() {
-    child_ = {};
-    const auto words = last_line_of(setup_.state + "/proxy.log");
-    if (!words.starts_with(last_words) || words == told_) return;   // it was killed, or told already
-    log_warn("proxy.failed", {{"why", words.substr(last_words.size())}});
-    told_ = words;
 }
 
 void ProxyWatch::start(Instant now) {
@@ -107,7 +81,7 @@ void ProxyWatch::start(Instant now) {
     starts_.push_back(now);
     os::ProgramOrder order{.output = setup_.state + "/proxy.log"};
     order.arguments = {setup_.program, "--state", setup_.state, "--host-id", setup_.host,
-                       "--listen-address", setup_.listen_address, "--wish-port", std::to_string(setup_.port),
+                       "--listen-address", setup_.listen_address, "--port", std::to_string(setup_.port),
                        "--log-level", setup_.log_level};
     if (!setup_.config.empty()) order.arguments.insert(order.arguments.end(), {"--config", setup_.config});
     const auto mark = os::start_program(order);

@@ -22,7 +22,7 @@ struct ProxySetup {
     std::string state;
     std::string host;
     std::string listen_address;
-    std::uint32_t port = 0;               // wished for; the proxy keeps that of its earlier life, and moves when it is taken
+    std::uint32_t port = 0;               // 0: any; the proxy keeps that of its earlier life
     std::string log_level;
 };
 
@@ -43,7 +43,6 @@ public:
 
 private:
     void start(Instant now);
-    void tell_failure();
 
     ProxySetup setup_;
     const ShellPolicy& policy_;
@@ -52,7 +51,6 @@ private:
     os::ProcessMark child_;                   // the last that this agent started
     Instant start_at_;
     Duration pause_{0};
-    std::string told_;                    // why the last one failed, as it was logged
     std::deque<Instant> starts_;          // of the last ten minutes
 };
 

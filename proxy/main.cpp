@@ -19,7 +19,6 @@ struct Options {
     std::string host_id;
     std::string listen_address = "127.0.0.1";
     std::uint16_t port = 0;
-    std::uint16_t wished_port = 0;
     std::string log_level = "info";
 };
 
@@ -45,8 +44,7 @@ berth::Result<void> run(const Options& options) {
     const auto kv = TRY(berth::LocalKv::open(options.state + "/kv"));
     const berth::RealClock clock;
     const auto address = policy.listen_address.empty() ? options.listen_address : policy.listen_address;
-    berth::proxy::Listen at{address, options.port, {place->earlier_port()}};
-    if (options.wished_port != place->earlier_port()) at.wished.push_back(options.wished_port);
+    const berth::proxy::Listen at{address, {options.port, place->earlier_port()}};
     const auto process =
         TRY(berth::proxy::Process::open(std::move(policy), clock, *kv, berth::HostId{options.host_id}, *place, at));
     TRY(place->serves_at(process->port()));
@@ -65,8 +63,7 @@ int main(int argc, char** argv) {
     app.add_option("--state", options.state, "the host's own folder: kv/, proxy.port, proxy.pid")->required();
     app.add_option("--host-id", options.host_id, "the host whose tokens are good here")->required();
     app.add_option("--listen-address", options.listen_address, "default 127.0.0.1; proxy.listen_address of the configuration wins");
-    app.add_option("--port", options.port, "this one or none; 0: that of an earlier life, else a free one");
-    app.add_option("--wish-port", options.wished_port, "without --port: for the first life, when it is free");
+    app.add_option("--port", options.port, "when it is free, else that of an earlier life, else any (proxy.port_moves)");
     app.add_option("--log-level", options.log_level, "debug, info, warn or error");
     app.footer("Example: berth-proxy --state ~/.local/state/berth/hosts/h-1 --host-id h-1 --port 8080");
     CLI11_PARSE(app, argc, argv);

@@ -47,7 +47,9 @@ Judged<Outward> outward_of(const Inward& here, const Called& called) {
     }
     seen.workspace = workspace_at(here, seen.host);
     const bool has_public = !here.public_domain.empty() || here.public_port != 0;
-    const bool direct = called.origin && same_origin(*called.origin, seen.scheme, seen.host);
+    // Past the front proxy one comes by a port of ours, which has to be named.
+    const bool direct = called.origin && seen.host.find(':') != std::string::npos &&
+                        same_origin(*called.origin, seen.scheme, seen.host);
     if (seen.workspace && has_public && !direct) seen.host = public_host(here, seen);
     return seen;
 }

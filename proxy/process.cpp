@@ -173,9 +173,10 @@ Result<void> Process::listen(const Listen& at) {
     ErrorCode error;
     const auto address = net::ip::make_address(at.address, error);
     if (error) return fail(ErrorKind::invalid, "'{}' is no address to listen at", at.address);
-    auto ports = at.port != 0 ? std::vector{at.port} : at.wished;
+    auto ports = at.wished;
     ports.erase(std::remove(ports.begin(), ports.end(), 0), ports.end());
-    const bool may_move = at.port == 0 && context_.policy.port_moves;
+    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
+    const bool may_move = context_.policy.port_moves;
     if (may_move || ports.empty()) ports.push_back(0);
     for (std::size_t i = 0; i < ports.size(); ++i) {
         const auto port = ports[i];

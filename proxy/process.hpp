@@ -21,8 +21,7 @@ namespace berth::proxy {
 
 struct Listen {
     std::string address;
-    std::uint16_t port = 0;                // this one or none
-    std::vector<std::uint16_t> wished;     // else the first of these that is free, else any; 0: no wish
+    std::vector<std::uint16_t> wished;     // the first of these that is free, else any; 0: no wish
 };
 
 class Process {

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of workspaces on one real host: real broker, allocator, agent, proxy and environments.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -163,58 +159,6 @@ TEST(hostagent, ends_all_that_it_started_and_begins_again_what_is_leased) {
     ASSERT_TRUE(eventually([&] { return stage.agent.environment(slot).has_value(); })) << stage.agent.log();
     ASSERT_TRUE(stage.until_phase(slot, SlotPhase::bound)) << stage.agent.log();
     EXPECT_EQ(stage.report(slot)->epoch, granted->epoch);
-}
-
-/// Another program at a port of this machine.
-int listen_at(std::uint16_t port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_port = htons(port);
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 && ::listen(fd, 1) == 0) return fd;
-    ::close(fd);
-    return -1;
-}
-
-TEST(hostagent, a_proxys_port_that_another_program_took_is_left_and_the_new_one_published) {   // field report 24
-    Stage stage("[proxy]\nport_patience = \"100ms\"\n");
-    const auto granted = stage.claim("k1", "ada");
-    ASSERT_TRUE(granted) << granted.error().text;
-    const auto proxy = stage.agent.proxy();
-    ASSERT_TRUE(proxy);
-    stage.agent.process().kill();
-    ::kill(proxy->pid, SIGKILL);
-    int other = -1;
-    ASSERT_TRUE(eventually([&] { return (other = listen_at(static_cast<std::uint16_t>(granted->port))) >= 0; }));
-
-    ASSERT_TRUE(stage.agent.start()) << stage.agent.log();
-
-    const auto port = stage.agent.proxy_port();
-    EXPECT_NE(port, granted->port);
-    auto again = stage.claim("k1", "ada");
-    ASSERT_TRUE(eventually([&] { return (again && again->port == port) || (again = stage.claim("k1", "ada"), false); }));
-    EXPECT_THAT(again->link, HasSubstr(fmt::format(":{}/", port)));
-    EXPECT_EQ(http_get(port, origin_of(*again), path_of(again->link)).status, 302);
-    EXPECT_THAT(read_text(stage.agent.folder() + "/proxy.log"), HasSubstr(fmt::format("port {} is held by ", granted->port)));
-    ::close(other);
-}
-
-TEST(hostagent, says_why_its_proxy_does_not_serve_N6) {
-    Stage stage("[proxy]\nport_patience = \"100ms\"\nport_moves = false\n");
-    const auto proxy = stage.agent.proxy();
-    ASSERT_TRUE(proxy);
-    const auto port = stage.agent.proxy_port();
-    ::kill(proxy->pid, SIGKILL);
-    int other = -1;
-    ASSERT_TRUE(eventually([&] { return stage.agent.proxy() != proxy && (other = listen_at(port)) >= 0; }));
-
-    EXPECT_TRUE(eventually([&] {
-        return stage.agent.log().find(fmt::format("port {} is held by ", port)) != std::string::npos;
-    }));
-    ::close(other);
 }
 
 TEST(hostagent, a_proxy_that_dies_is_started_again_on_its_port) {
