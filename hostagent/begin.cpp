@@ -21,7 +21,7 @@ namespace {
 constexpr Duration lock_patience{3'000};   // an agent that was asked to end is allowed two seconds
 constexpr Duration proxy_patience{3'000};
 constexpr Duration look_again{20};
-constexpr std::size_t enders_max = 4;
+constexpr std::size_t enders_max = 32;     // each may wait for a workspace's grace
 constexpr std::uint32_t slots_max = 1'000;
 constexpr std::size_t boot_bytes = 4;
 constexpr std::size_t incarnation_bytes = 8;
@@ -35,8 +35,12 @@ Result<std::string> absolute(const std::string& path) {
     return text;
 }
 
+const std::string& engine_name(const Flags& flags, const Settings& settings) {
+    return flags.engine.empty() ? settings.shell.engine : flags.engine;
+}
+
 Result<std::unique_ptr<Engine>> engine_of(const Flags& flags, const Settings& settings, const std::string& state) {
-    return make_engine({.name = flags.engine.empty() ? settings.shell.engine : flags.engine, .host = flags.host_id,
+    return make_engine({.name = engine_name(flags, settings), .host = flags.host_id,
                         .slots_dir = state + "/slots", .process_command = settings.shell.process_command,
                         .docker = settings.docker});
 }
@@ -109,6 +113,7 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
                    .apps_domain = shell.apps_domain, .public_domain = shell.public_domain, .public_port = shell.public_port};
     parts.place = {.state = folder.path(), .pool = {flags.pool}, .instance = flags.instance, .public_ip = flags.public_ip,
                    .private_ip = flags.private_ip};
+    if (engine_name(flags, settings) == "docker") parts.setup.sockets = folder.path() + "/slots";
     if (!flags.launch.empty()) parts.place.launch = LaunchId{flags.launch};
     if (parts.place.instance.empty()) parts.place.instance = flags.host_id;
     const auto beside = os::program_folder() + "/berth-proxy";
@@ -139,6 +144,7 @@ Result<void> end_environments(const Flags& flags, const Settings& settings) {
     for (std::size_t i = 0; i < std::min(enders_max, found.size()); ++i) {
         enders.emplace_back([&] {
             for (auto at = next++; at < found.size(); at = next++) {
+                (void)engine->ask_to_end(found[at].container, found[at].slot, settings.core.stop_grace);
                 outcomes[at] = engine->remove(found[at].container, found[at].slot, settings.core.remove_deadline);
             }
         });

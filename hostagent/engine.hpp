@@ -19,9 +19,11 @@ namespace berth {
 struct PrepareOrder {
     std::uint32_t slot = 0;
     ContainerId container;        // chosen by the host, new for each life; also its label and name
-    std::uint32_t port = 0;       // on 127.0.0.1, taken from the host's port pool
+    std::uint32_t port = 0;       // on 127.0.0.1, taken from the host's port pool; 0: it listens on the
+                                  // socket run/editor.sock of its slot's folder
     Duration deadline{0};
-    BERTH_FIELDS(PrepareOrder, slot, container, port, deadline)
+    Duration grace{0};            // how long its programs will get to end, once they are asked
+    BERTH_FIELDS(PrepareOrder, slot, container, port, deadline, grace)
 };
 
 struct EngineBind {
@@ -70,6 +72,9 @@ public:
     virtual Result<void> prepare(const PrepareOrder& order) = 0;
     /// Mounts the home and puts the user's settings there. Never called twice for one container.
     virtual Result<void> bind(const EngineBind& order) = 0;
+    /// Asks all that runs in it to end, and returns when nothing does or `grace` is over: a user's programs
+    /// save what they have. Nothing is removed, and nothing ended by force that heeds being asked.
+    virtual Result<void> ask_to_end(const ContainerId& container, std::uint32_t slot, Duration grace) = 0;
     /// Ends it and removes everything but the home: writable layer, mounts, published port, slot
     /// folder. A container that is not there is removed.
     virtual Result<void> remove(const ContainerId& container, std::uint32_t slot, Duration deadline) = 0;

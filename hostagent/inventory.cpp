@@ -25,7 +25,7 @@ FoundById by_id(const std::vector<FoundContainer>& found) {
 void remove_orphans(Turn& turn, const std::vector<FoundContainer>& found, std::uint64_t mark) {
     auto& state = turn.state;
     for (const auto& container : found) {
-        const RemoveOrder order{container.slot, container.container, state.policy.remove_deadline};
+        const RemoveOrder order{container.slot, container.container, state.policy.remove_deadline, state.policy.stop_grace};
         if (container.slot >= state.slots.size()) {
             if (!state.orphans.insert(container.container).second) continue;
             ++state.counters.orphans;
@@ -91,9 +91,7 @@ void recover_routes(Turn& turn) {
         const auto& record = slot.record;
         if (record.phase != SlotPhase::bound) continue;
         const auto known = state.routes.find(record.workspace);
-        RouteRecord route{.workspace = record.workspace, .user = record.user, .slot = record.slot, .epoch = record.epoch,
-                          .container = record.container, .port = record.port,
-                          .confirmed_at = record.bound_at.value_or(turn.now)};
+        auto route = route_of(state.setup, record, record.bound_at.value_or(turn.now));
         if (known != state.routes.end() && known->second.epoch == record.epoch) {
             route.confirmed_at = known->second.confirmed_at;
         }

@@ -23,6 +23,7 @@ struct Policy {
     Duration prepare_deadline{60'000};
     Duration bind_deadline{20'000};
     Duration remove_deadline{30'000};
+    Duration stop_grace{10'000};           // of a user's programs, between being asked to end and being ended
     std::uint32_t remove_tries_max = 3;    // then the slot is broken …
     Duration remove_retry{1'000};
     Duration broken_retry{60'000};         // … and is tried again so often
@@ -42,7 +43,7 @@ struct Policy {
     std::uint32_t text_bytes_max = 400;    // of an engine's words in a report
 
     BERTH_FIELDS(Policy, version, heartbeat, heartbeat_min, heartbeat_max, confirm_every, inventory_every,
-                 prepare_deadline, bind_deadline, remove_deadline, remove_tries_max, remove_retry, broken_retry,
+                 prepare_deadline, bind_deadline, remove_deadline, stop_grace, remove_tries_max, remove_retry, broken_retry,
                  restart_tries_max, restart_pause, restart_forgiven_after, standby_retry, standby_retry_max,
                  standbys_max, standbys_at_once, port_first, port_count, port_tries_max, callers_per_slot_max,
                  erases_max, outage_limit, text_bytes_max)
@@ -51,7 +52,7 @@ struct Policy {
 /// Of the shell.
 struct ShellPolicy {
     std::string engine = "process";        // or docker
-    std::uint32_t workers = 4;             // engine calls at the same time
+    std::uint32_t workers = 16;            // engine calls at the same time; a stop may wait for its grace
     Duration tick{200};
     Duration request_timeout{5'000};
     Duration register_retry{500};          // doubles up to …

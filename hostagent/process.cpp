@@ -154,16 +154,21 @@ void Process::operate(const Operation& operation) {
             loop_.post([this, input = std::move(input)] { take(input); });
         };
         if (const auto* prepare = std::get_if<PrepareOrder>(&operation)) {
-            if (!port_is_free(prepare->port)) return done(PortTaken{prepare->slot, prepare->container});
+            const auto is_taken = [&] { return prepare->port != 0 && !port_is_free(prepare->port); };
+            if (is_taken()) return done(PortTaken{prepare->slot, prepare->container});
             const auto outcome = engine.prepare(*prepare);
             // Nothing of ours is left after an error: who holds the port then was quicker.
-            if (!outcome && !port_is_free(prepare->port)) return done(PortTaken{prepare->slot, prepare->container});
+            if (!outcome && is_taken()) return done(PortTaken{prepare->slot, prepare->container});
             return done(Prepared{prepare->slot, prepare->container, outcome});
         }
         if (const auto* bind = std::get_if<EngineBind>(&operation)) {
             return done(Bound{bind->slot, bind->container, engine.bind(*bind)});
         }
         if (const auto* remove = std::get_if<RemoveOrder>(&operation)) {
+            if (remove->grace > Duration{0}) {
+                const auto asked = engine.ask_to_end(remove->container, remove->slot, remove->grace);
+                if (!asked) log_warn("environment.not_asked", {{"container", remove->container}, {"why", asked.error().text}});
+            }
             return done(Removed{remove->slot, remove->container,
                                 engine.remove(remove->container, remove->slot, remove->deadline)});
         }
@@ -296,7 +301,9 @@ void Process::orders(BeatNumber number, const Result<HostOrders>& answer) {
 
 Reading Process::read(const SlotRecord& record) const {
     Reading reading{.proxy = parts_.memory->activity(record.workspace), .usage = parts_.engine->usage(record.container)};
-    const auto answer = http::get_local(record.port, "/healthz", parts_.shell.editor_timeout);
+    const auto socket = socket_of(parts_.setup, record);
+    const auto patience = parts_.shell.editor_timeout;
+    const auto answer = socket ? http::get_local(*socket, "/healthz", patience) : http::get_local(record.port, "/healthz", patience);
     if (answer) reading.editor = read_editor(answer->status, answer->body);
     reading.editors = parts_.memory->editors(record.workspace);
     if (const auto folder = parts_.engine->shared_folder(record.container); !folder.empty()) {

@@ -61,7 +61,8 @@ void start_failed(Turn& turn, Slot& slot, const std::string& text) {
 
 void begin_prepare(Turn& turn, Slot& slot) {
     auto& state = turn.state;
-    const auto port = take_port(state.ports, ports_in_use(state));
+    const bool on_socket = !state.setup.sockets.empty();
+    const auto port = on_socket ? std::optional<std::uint32_t>{0} : take_port(state.ports, ports_in_use(state));
     if (!port) return;   // looked for again at the next tick
     slot.record.container = {fmt::format("{}-{}-{}-{}", state.setup.host.value, slot.record.slot, state.setup.boot,
                                          ++state.containers_named)};
@@ -70,7 +71,7 @@ void begin_prepare(Turn& turn, Slot& slot) {
     slot.work = Work::preparing;
     turn.save(slot);
     turn.operate(PrepareOrder{.slot = slot.record.slot, .container = slot.record.container, .port = *port,
-                              .deadline = state.policy.prepare_deadline});
+                              .deadline = state.policy.prepare_deadline, .grace = state.policy.stop_grace});
 }
 
 void begin_bind(Turn& turn, Slot& slot) {
@@ -86,7 +87,9 @@ void begin_bind(Turn& turn, Slot& slot) {
 
 void begin_remove(Turn& turn, Slot& slot) {
     slot.work = Work::removing;
-    turn.operate(RemoveOrder{slot.record.slot, slot.record.container, turn.state.policy.remove_deadline});
+    const auto& policy = turn.state.policy;
+    const bool has_user = !slot.record.workspace.empty() && slot.remove_failures == 0;
+    turn.operate(RemoveOrder{slot.record.slot, slot.record.container, policy.remove_deadline, has_user ? policy.stop_grace : Duration{0}});
 }
 
 void finish_stop(Turn& turn, Slot& slot) {
@@ -139,6 +142,12 @@ std::optional<std::uint32_t> standbys_wanted(const State& state) {
 Error ended_error(const Slot& slot) {
     return {ErrorKind::conflict, fmt::format("slot {} ended its epoch {}: {}", slot.record.slot, slot.record.epoch.value,
                                              slot.record.text.empty() ? "it was stopped" : slot.record.text)};
+}
+
+RouteRecord route_of(const Setup& setup, const SlotRecord& record, Instant confirmed_at) {
+    return {.workspace = record.workspace, .user = record.user, .slot = record.slot, .epoch = record.epoch,
+            .container = record.container, .port = record.port, .confirmed_at = confirmed_at,
+            .socket = socket_of(setup, record)};
 }
 
 void accept(Turn& turn, Slot& slot, const LeaseOrder& order) {
@@ -285,9 +294,7 @@ void hear(Turn& turn, const Bound& heard) {
         record.bound_at = turn.now;
         record.text.clear();
         turn.save(slot);
-        const RouteRecord route{.workspace = record.workspace, .user = record.user, .slot = record.slot,
-                                .epoch = record.epoch, .container = record.container, .port = record.port,
-                                .confirmed_at = turn.now};
+        const auto route = route_of(turn.state.setup, record, turn.now);
         turn.state.routes.insert_or_assign(record.workspace, route);
         turn.persist(route);
         turn.note(Weight::usual, "slot.bound", slot, record.container.value);

@@ -44,6 +44,7 @@ struct Setup {
     std::uint32_t proxy_port = 0;
     std::string public_domain;            // in links, when it differs from apps_domain
     std::uint32_t public_port = 0;        // in links, when it differs from proxy_port
+    std::string sockets;                  // folder of the slots' folders in which environments listen; empty: on ports
 };
 
 BERTH_ENUM(Work, none, preparing, binding, removing)   // the engine's call that is under way

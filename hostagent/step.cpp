@@ -99,6 +99,11 @@ std::string url_of(const Setup& setup, const WorkspaceId& workspace) {
     return fmt::format("{}://{}.{}{}/", setup.scheme, workspace.value, domain, usual ? "" : fmt::format(":{}", port));
 }
 
+std::optional<std::string> socket_of(const Setup& setup, const SlotRecord& record) {
+    if (setup.sockets.empty() || record.port != 0 || record.container.empty()) return std::nullopt;
+    return fmt::format("{}/{}/run/editor.sock", setup.sockets, record.container.value);
+}
+
 void add_hold(std::vector<Signal>& signals, const SlotRecord& record, Instant now) {
     if (record.hold_until) signals.push_back({"hold", std::min(*record.hold_until, now)});
 }

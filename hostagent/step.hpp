@@ -85,6 +85,7 @@ struct RemoveOrder {
     std::uint32_t slot = 0;
     ContainerId container;
     Duration deadline{0};
+    Duration grace{0};                    // first it is asked to end; 0 where no user's programs run
 };
 struct EraseOrder {
     WorkspaceId workspace;
@@ -144,6 +145,8 @@ HostHeartbeat take_beat(State& state);
 RegisterRequest take_registration(State& state);
 /// The workspace's own origin at this host's proxy: "http://w-1.localhost:9000/".
 std::string url_of(const Setup& setup, const WorkspaceId& workspace);
+/// Where the environment of that record listens; nothing when it has a port.
+std::optional<std::string> socket_of(const Setup& setup, const SlotRecord& record);
 /// An explicit hold, as a signal: one in the future is use now.
 void add_hold(std::vector<Signal>& signals, const SlotRecord& record, Instant now);
 

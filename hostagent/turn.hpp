@@ -44,6 +44,7 @@ void stop(Turn& turn, Slot& slot, std::string why);
 void container_ended(Turn& turn, Slot& slot, std::string how);
 void keep_standbys(Turn& turn);
 Error ended_error(const Slot& slot);
+RouteRecord route_of(const Setup& setup, const SlotRecord& record, Instant confirmed_at);
 
 void hear(Turn& turn, const Prepared& heard);
 void hear(Turn& turn, const PortTaken& heard);

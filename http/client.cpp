@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/socket_path.hpp"
 
 namespace berth::http {
 
@@ -272,6 +273,11 @@ Result<Answer> ask(Request request) { return Client{}.ask(std::move(request)); }
 
 Result<Answer> get_local(std::uint32_t port, const std::string& path, Duration deadline) {
     return ask({.url = fmt::format("http://127.0.0.1:{}{}", port, path), .deadline = deadline, .body_bytes_max = local_bytes_max});
+}
+
+Result<Answer> get_local(const std::string& socket, const std::string& path, Duration deadline) {
+    const auto at = TRY(SocketPath::open(socket));
+    return ask({.url = "http://localhost" + path, .unix_socket = at.text(), .deadline = deadline, .body_bytes_max = local_bytes_max});
 }
 
 }  // namespace berth::http

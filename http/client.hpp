@@ -87,6 +87,8 @@ Result<Answer> ask(Request request);
 
 /// GET from 127.0.0.1; at most 64 KiB are taken.
 Result<Answer> get_local(std::uint32_t port, const std::string& path, Duration deadline);
+/// The same from a unix socket, which is no link.
+Result<Answer> get_local(const std::string& socket, const std::string& path, Duration deadline);
 
 /// Is the host of that URL this machine's loopback: localhost, a name below it, 127.0.0.0/8, ::1?
 bool is_loopback(const std::string& url);

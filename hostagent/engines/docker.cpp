@@ -46,8 +46,8 @@ std::optional<FoundContainer> read_entry(const docker::Container& entry) {
                           .health = entry.state == "running" ? Health::running : Health::exited};
 }
 
-bool is_healthy(std::uint32_t port, const std::string& path) {
-    const auto answer = http::get_local(port, path, health_patience);
+bool is_healthy(const std::string& socket, const std::string& path) {
+    const auto answer = http::get_local(socket, path, health_patience);
     return answer && answer->status == 200;
 }
 
@@ -72,6 +72,17 @@ public:
 
     Result<void> bind(const EngineBind& order) override {
         return mount_home(folder_of(order.container), order.home, {policy_.uid, policy_.uid});
+    }
+
+    // Its first process hands the word on to all (script/image-init.cpp).
+    Result<void> ask_to_end(const ContainerId& container, std::uint32_t, Duration grace) override {
+        const auto seconds = (grace + Duration{999}).count() / 1'000;
+        const auto answer = TRY(engine_.call("POST", fmt::format("/containers/{}/stop?t={}", container.value, seconds), "",
+                                           grace + policy_.call_deadline));
+        if (answer.status != 204 && answer.status != 304 && answer.status != 404) {
+            return fail(ErrorKind::unavailable, "the container engine refused to stop container {}: {}", container.value, docker::message_of(answer));
+        }
+        return {};
     }
 
     Result<void> remove(const ContainerId& container, std::uint32_t, Duration deadline) override {
@@ -141,11 +152,12 @@ private:
     }
 
     Result<void> wait_until_healthy(const PrepareOrder& order, std::chrono::steady_clock::time_point deadline) const {
-        for (int polls = 1; !is_healthy(order.port, policy_.health_path); ++polls) {
+        const auto socket = folder_of(order.container) + "/run/editor.sock";
+        for (int polls = 1; !is_healthy(socket, policy_.health_path); ++polls) {
             if (polls % polls_per_look == 0) TRY(refuse_ended(order.container));
             if (std::chrono::steady_clock::now() >= deadline) {
-                return fail(ErrorKind::timeout, "the environment in {} never became healthy: 127.0.0.1:{}{} gave no 200 within {}",
-                            order.container.value, order.port, policy_.health_path, to_text(order.deadline));
+                return fail(ErrorKind::timeout, "the environment in {} never became healthy: {} gave no 200 at its socket within {}",
+                            order.container.value, policy_.health_path, to_text(order.deadline));
             }
             std::this_thread::sleep_for(health_poll);
         }
@@ -190,22 +202,28 @@ private:
 
 std::string docker_template(const DockerPolicy& policy, const std::string& host, const std::string& network,
                             const std::string& slot_folder, const PrepareOrder& order) {
-    const auto inside = fmt::format("{}/tcp", policy.port_inside);
     const auto user = fmt::format("{}:{}", policy.uid, policy.uid);
+    // Programs run in /tmp: compilers, installers and tests put them there.
+    Json tmpfs{{"/run", "rw,nosuid,nodev,noexec,size=16m,mode=0755"}};
+    Json volumes = Json::object();
+    if (policy.tmp_bytes > 0) {
+        tmpfs["/tmp"] = fmt::format("rw,exec,nosuid,nodev,size={},mode=1777", policy.tmp_bytes);
+    } else {
+        volumes["/tmp"] = Json::object();
+    }
     return Json{
         {"Image", policy.image},
         {"User", user},
-        {"Env", {"HOME=/berth/home"}},
+        {"Env", {"HOME=/berth/home", "BERTH_SOCKET=/berth/run/editor.sock", fmt::format("BERTH_STOP_GRACE_MS={}", order.grace.count())}},
         {"WorkingDir", "/berth/home"},
         {"Labels", {{label_cluster, policy.cluster}, {label_host, host}, {label_slot, std::to_string(order.slot)},
                     {label_container, order.container.value}, {label_port, std::to_string(order.port)}}},
-        {"ExposedPorts", {{inside, Json::object()}}},
+        {"Volumes", volumes},
         {"HostConfig",
          {{"NetworkMode", network},
-          {"PortBindings", {{inside, Json::array({{{"HostIp", "127.0.0.1"}, {"HostPort", std::to_string(order.port)}}})}}},
           {"Mounts", Json::array({{{"Type", "bind"}, {"Source", slot_folder}, {"Target", "/berth"},
                                    {"BindOptions", {{"Propagation", "rslave"}}}}})},
-          {"Tmpfs", {{"/tmp", "rw,nosuid,nodev,size=512m,mode=1777"}, {"/run", "rw,nosuid,nodev,noexec,size=16m,mode=0755"}}},
+          {"Tmpfs", tmpfs},
           {"ReadonlyRootfs", true},
           {"Privileged", false},
           {"CapDrop", {"ALL"}},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Environments in containers, by the Docker Engine API. Every container is made from one hardened
 // template that no user input can alter (reliability.md §5.2), bears labels that name cluster, host,
-// slot and incarnation, and publishes one port on 127.0.0.1.
+// slot and incarnation, and publishes no port: it listens on a socket in its slot's folder.
 #pragma once
 
 #include <cstdint>
@@ -22,16 +22,16 @@ struct DockerPolicy {
     std::uint64_t memory_bytes = 2ULL << 30;
     double cpus = 1;
     std::uint32_t pids = 512;
-    std::uint32_t port_inside = 8080;
     std::uint32_t uid = 1000;
     std::uint64_t slot_folder_bytes = 256ULL << 20;
+    std::uint64_t tmp_bytes = 0;           // of /tmp, kept in memory and counted as such; 0: on the engine's disk
     std::string health_path = "/healthz";
     // What no workspace reaches, beside the machine it runs on: the metadata services of clouds.
     std::vector<std::string> closed{"169.254.0.0/16", "168.63.129.16", "100.100.100.200", "fd00:ec2::/32"};
     Duration call_deadline{20'000};
     Duration import_deadline{300'000};
-    BERTH_FIELDS(DockerPolicy, socket, image, image_tar, cluster, memory_bytes, cpus, pids, port_inside, uid,
-                 slot_folder_bytes, health_path, closed, call_deadline, import_deadline)
+    BERTH_FIELDS(DockerPolicy, socket, image, image_tar, cluster, memory_bytes, cpus, pids, uid,
+                 slot_folder_bytes, tmp_bytes, health_path, closed, call_deadline, import_deadline)
 };
 
 /// `slots_dir` holds the slot folders of this host; `host` goes into the labels.

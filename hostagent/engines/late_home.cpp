@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <vector>
 
@@ -57,6 +58,26 @@ Result<void> furnish(const std::string& home, HomeOwner owner) {
     return outcome;
 }
 
+Result<void> make_owned(const std::string& folder, mode_t mode, HomeOwner owner) {
+    if (mkdir(folder.c_str(), mode) != 0 || chown(folder.c_str(), owner.uid, owner.gid) != 0) return failed("make", folder);
+    return {};
+}
+
+Result<void> write_names(const std::string& folder, HomeOwner owner) {
+    TRY(make_owned(folder, 0755, {0, 0}));
+    const std::pair<const char*, std::string> files[] = {
+        {"passwd", fmt::format("dev:x:{}:{}:dev:/berth/home:/bin/bash\n", owner.uid, owner.gid)},
+        {"group", fmt::format("dev:x:{}:\n", owner.gid)},
+        {"shadow", "dev:*:::::::\n"}};
+    for (const auto& [name, text] : files) {
+        const auto path = fmt::format("{}/{}", folder, name);
+        std::ofstream file(path);
+        file << text;
+        if (!file.flush()) return failed("write", path);
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void> open_slot_folder(const std::string& folder, HomeOwner owner, std::uint64_t bytes) {
@@ -66,10 +87,10 @@ Result<void> open_slot_folder(const std::string& folder, HomeOwner owner, std::u
     const auto options = fmt::format("mode=0755,size={}", bytes);
     if (mount("tmpfs", folder.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, options.c_str()) != 0) return failed("mount a tmpfs at", folder);
     if (mount(nullptr, folder.c_str(), nullptr, MS_SHARED, nullptr) != 0) return failed("share", folder);
-    for (const auto& inner : {folder + "/home", folder + "/presence"}) {
-        if (mkdir(inner.c_str(), 0755) != 0 || chown(inner.c_str(), owner.uid, owner.gid) != 0) return failed("make", inner);
-    }
-    return {};
+    TRY(make_owned(folder + "/home", 0755, owner));
+    TRY(make_owned(folder + "/presence", 0755, owner));
+    TRY(make_owned(folder + "/run", 0700, owner));
+    return write_names(folder + "/users", owner);
 }
 
 Result<void> mount_home(const std::string& folder, const std::string& home, HomeOwner owner) {

@@ -17,8 +17,9 @@ struct HomeOwner {
     std::uint32_t gid = 1000;
 };
 
-/// `<folder>` becomes a shared tmpfs mount of `bytes` with an empty `home` for the owner,
-/// and `presence`, where its editor leaves notes (presence.hpp).
+/// `<folder>` becomes a shared tmpfs mount of `bytes` with, for the owner, an empty `home`, `run`, and `presence`,
+/// where its editor leaves notes (presence.hpp); and `users`: the names of the owner's uid and gid, as the image
+/// looks them up.
 Result<void> open_slot_folder(const std::string& folder, HomeOwner owner, std::uint64_t bytes);
 /// Makes the home when it is new, with what the environment expects in it, and mounts it at
 /// `<folder>/home`. Symbolic links in the path of the home are refused.

@@ -87,6 +87,13 @@ public:
         return {};
     }
 
+    Result<void> ask_to_end(const ContainerId& container, std::uint32_t slot, Duration grace) override {
+        const auto mark = find(container, slot);
+        if (!mark) return {};
+        ask_session(session_mark(container), *mark, grace);
+        return {};
+    }
+
     Result<void> remove(const ContainerId& container, std::uint32_t slot, Duration deadline) override {
         const auto folder = folder_of(slot);
         const auto label = read_label(folder);

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -35,6 +36,15 @@ bool bears(pid_t pid, const std::string& mark) {
 
 void add(std::vector<ProcessMark>& known, const ProcessMark& one) {
     if (std::find(known.begin(), known.end(), one) == known.end()) known.push_back(one);
+}
+
+/// As interactive shells do; who handles it is left to finish.
+bool ignores_term(pid_t pid) {
+    std::ifstream lines(fmt::format("/proc/{}/status", pid));
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("SigIgn:")) return (std::strtoull(line.c_str() + 7, nullptr, 16) >> (SIGTERM - 1) & 1) != 0;
+    }
+    return false;
 }
 
 std::uint64_t bytes_of(pid_t pid) {
@@ -92,6 +102,36 @@ std::vector<ProcessMark> session_members(const std::string& mark, const ProcessM
         if (const auto found = mark_of(pid)) members.push_back(*found);
     }
     return members;
+}
+
+void ask_session(const std::string& mark, const ProcessMark& leader, Duration grace) {
+    const auto begun = std::chrono::steady_clock::now();
+    std::vector<ProcessMark> asked, hung_up;
+    for (;;) {
+        auto members = session_members(mark, leader);
+        std::erase_if(members, [](const auto& one) {
+            os::has_ended(one.pid);
+            return !os::runs(one);
+        });
+        const auto passed = std::chrono::steady_clock::now() - begun;
+        if (members.empty() || passed >= grace) return;
+        std::map<pid_t, int> in_session;
+        for (const auto& one : members) ++in_session[::getsid(one.pid)];
+        for (const auto& one : members) {
+            const bool leads = ::getsid(one.pid) == one.pid;
+            const bool known = std::find(asked.begin(), asked.end(), one) != asked.end();
+            if (!known) {
+                os::send_signal(one, SIGTERM);
+                os::send_signal(one, SIGCONT);
+                asked.push_back(one);
+            } else if (leads && ((in_session[one.pid] == 1 && ignores_term(one.pid)) || passed >= grace / 2) &&
+                       std::find(hung_up.begin(), hung_up.end(), one) == hung_up.end()) {
+                os::send_signal(one, SIGHUP);
+                hung_up.push_back(one);
+            }
+        }
+        std::this_thread::sleep_for(look_again);
+    }
 }
 
 Result<void> end_session(const std::string& mark, const ProcessMark& leader, Duration grace,

@@ -148,6 +148,10 @@ TEST_F(Docker, a_standby_becomes_a_users_vscode_and_leaves_nothing_I2_I27_I28) {
 
     // ---- what the engine was told, as the engine tells it
     const auto told = ask("/containers/" + standby + "/json");
+    EXPECT_TRUE(told["HostConfig"]["PortBindings"].empty()) << "a port would be every user's of this machine (field report 13)";
+    const auto editor = fmt::format("curl -sS --max-time 5 --unix-socket {}/slots/{}/run/editor.sock http://evil.example/healthz", stage.agent->folder(), standby);
+    EXPECT_THAT(run(editor).second, HasSubstr("lastHeartbeat"));
+    EXPECT_NE(run("setpriv --reuid 1000 --regid 1000 --clear-groups " + editor).first, 0) << "not even its own uid, from outside";
     EXPECT_EQ(told["Config"]["User"], "1000:1000");
     EXPECT_EQ(told["HostConfig"]["CapDrop"], Json::array({"ALL"}));
     EXPECT_EQ(told["HostConfig"]["ReadonlyRootfs"], true);
@@ -159,8 +163,10 @@ TEST_F(Docker, a_standby_becomes_a_users_vscode_and_leaves_nothing_I2_I27_I28) {
     // ---- the next standby is a neighbour, and neither reaches the other (I28)
     ASSERT_TRUE(stage.phase(1, SlotPhase::prepared)) << stage.agent->log();
     const auto neighbour = ask("/containers/" + stage.container(1) + "/json")["NetworkSettings"]["Networks"].begin().value()["IPAddress"];
+    EXPECT_EQ(run(fmt::format("docker -H unix://{} exec -d {} node -e \"require('net').createServer().listen(8080)\"", socket(), stage.container(1))).first, 0);
+    EXPECT_TRUE(eventually([&] { return dial(stage.container(1), "127.0.0.1", 8080).find("reached") == 0; }))
+        << "it does reach itself, so the question is a fair one";
     EXPECT_THAT(dial(standby, neighbour.get<std::string>(), 8080, Duration{1'000}), ::testing::Not(HasSubstr("reached")));
-    EXPECT_THAT(dial(standby, "127.0.0.1", 8080), HasSubstr("reached")) << "it does reach itself, so the question was a fair one";
     const auto network = told["NetworkSettings"]["Networks"].begin().key();
     const auto subnet = ask("/networks/" + network)["IPAM"]["Config"][0]["Subnet"].get<std::string>();
     EXPECT_THAT(run(fmt::format("nsenter -n -t {} iptables -S", told["State"]["Pid"].get<int>())).second, HasSubstr("-d " + subnet + " -j REJECT"))
@@ -207,12 +213,47 @@ TEST_F(Docker, a_standby_becomes_a_users_vscode_and_leaves_nothing_I2_I27_I28) {
     EXPECT_EQ(read_text("/proc/self/mountinfo").find(stage.agent->folder() + "/slots"), std::string::npos);
 }
 
+/// Field reports 1, 2, 6 and 8: a container of its own, without an agent.
+TEST_F(Docker, a_workspace_buries_its_dead_runs_tmp_has_a_name_and_ends_when_asked) {
+    auto engine = make_docker_engine({.socket = socket(), .image_tar = image_tar(), .cluster = "inside", .uid = 1'234}, "h-6", *folder / "slots");
+    ASSERT_TRUE(engine->check_ready());
+    const auto made = engine->prepare({.slot = 0, .container = {"inside-1"}, .deadline = Duration{40'000}, .grace = Duration{10'000}});
+    ASSERT_TRUE(made) << made.error().text;
+    ASSERT_TRUE(engine->bind({.slot = 0, .container = {"inside-1"}, .workspace = {"w-1"}, .home = *folder / "homes/inside"}));
+
+    EXPECT_EQ(inside("inside-1", "sh -c 'for i in $(seq 400); do (setsid true &); done'").first, 0);
+    EXPECT_TRUE(eventually([] {
+        const auto states = inside("inside-1", "ps -eo stat=");
+        return states.first == 0 && states.second.find('Z') == std::string::npos;
+    })) << inside("inside-1", "ps -ef").second;
+    EXPECT_EQ(inside("inside-1", "sh -c 'printf \"#!/bin/sh\\necho ok\\n\" > /tmp/t; chmod +x /tmp/t; /tmp/t'").second, "ok\n");
+    EXPECT_EQ(inside("inside-1", "sh -c 'whoami; touch ~/mine; stat -c %U ~/mine'").second, "dev\ndev\n");
+
+    // A terminal with a typed command, a loop that saves at TERM, and one that heeds nothing for long.
+    const auto begin = [](const std::string& command) {
+        EXPECT_EQ(run(fmt::format("docker -H unix://{} exec -d inside-1 {}", socket(), command)).first, 0) << command;
+    };
+    begin("sh -c '(echo echo typed-command; sleep 300) | script -qc \"bash -i\" /dev/null'");
+    begin("setsid bash -c 'trap \"sleep 0.3; echo saved > ~/saved; exit\" TERM; echo > ~/loops; while :; do sleep 1; done'");
+    const auto home = *folder / "homes/inside";
+    ASSERT_TRUE(eventually([&] { return files::exists(home + "/loops") && inside("inside-1", "pgrep -x bash").second.size() > 3; }));
+    ASSERT_TRUE(eventually([] { return inside("inside-1", "sh -c 'pgrep -f \"bash -i\" | wc -l'").second != "0\n"; }));
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_TRUE(engine->ask_to_end({"inside-1"}, 0, Duration{10'000}));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, Duration{8'000}) << "nobody waits for the whole grace when all have ended";
+    EXPECT_EQ(read_text(home + "/saved"), "saved\n");
+    EXPECT_THAT(read_text(home + "/.bash_history"), HasSubstr("typed-command"));
+    EXPECT_TRUE(engine->ask_to_end({"inside-1"}, 0, Duration{10'000})) << "what has ended has ended";
+    EXPECT_TRUE(engine->remove({"inside-1"}, 0, Duration{20'000}));
+    EXPECT_EQ(run(fmt::format("docker -H unix://{} volume ls -q", socket())).second, "") << "its /tmp went with it (I27)";
+}
+
 TEST_F(Docker, an_environment_that_ends_or_never_answers_is_told_and_removed) {
-    // The same image with a port on which nothing listens: it runs, and never becomes healthy.
-    auto engine = make_docker_engine({.socket = socket(), .image_tar = image_tar(), .cluster = "sick", .port_inside = 9}, "h-9",
+    // The same image, asked for what it does not have: it runs, and never becomes healthy.
+    auto engine = make_docker_engine({.socket = socket(), .image_tar = image_tar(), .cluster = "sick", .health_path = "/berth/absent"}, "h-9",
                                      *folder / "slots");
     ASSERT_TRUE(engine->check_ready());
-    const auto never = engine->prepare({.slot = 0, .container = {"sick-1"}, .port = 28'991, .deadline = Duration{1'500}});
+    const auto never = engine->prepare({.slot = 0, .container = {"sick-1"}, .deadline = Duration{1'500}});
     ASSERT_FALSE(never);
     EXPECT_EQ(never.error().kind, ErrorKind::timeout);
     EXPECT_THAT(never.error().text, HasSubstr("never became healthy"));
@@ -222,7 +263,7 @@ TEST_F(Docker, an_environment_that_ends_or_never_answers_is_told_and_removed) {
     // Too little memory to start at all: it ends, and that is said long before the deadline.
     auto tight = make_docker_engine({.socket = socket(), .image_tar = image_tar(), .cluster = "sick", .memory_bytes = 8ULL << 20}, "h-9",
                                     *folder / "slots");
-    const auto ended = tight->prepare({.slot = 0, .container = {"sick-2"}, .port = 28'992, .deadline = Duration{30'000}});
+    const auto ended = tight->prepare({.slot = 0, .container = {"sick-2"}, .deadline = Duration{30'000}});
     ASSERT_FALSE(ended);
     EXPECT_THAT(ended.error().text, HasSubstr("before it was healthy"));
     EXPECT_EQ(tight->list()->size(), 0U);
@@ -265,9 +306,9 @@ TEST_F(Docker, a_workspace_reaches_no_metadata_service_and_not_its_machine_I28) 
     auto engine = make_docker_engine({.socket = socket(), .image_tar = image_tar(), .cluster = "walls"}, "h-7", *folder / "slots");
     auto open = make_docker_engine({.socket = socket(), .image_tar = image_tar(), .cluster = "open", .closed = {}}, "h-7", *folder / "slots");
     ASSERT_TRUE(engine->check_ready() && open->check_ready());
-    const auto made = engine->prepare({.slot = 0, .container = {"walls-1"}, .port = 28'993, .deadline = Duration{40'000}});
+    const auto made = engine->prepare({.slot = 0, .container = {"walls-1"}, .deadline = Duration{40'000}});
     ASSERT_TRUE(made) << made.error().text;
-    ASSERT_TRUE(open->prepare({.slot = 0, .container = {"open-1"}, .port = 28'994, .deadline = Duration{40'000}}));
+    ASSERT_TRUE(open->prepare({.slot = 0, .container = {"open-1"}, .deadline = Duration{40'000}}));
 
     EXPECT_EQ(dial("open-1", "169.254.169.254", 80), "reached\n") << "who asks for it: so the question is a fair one";
     EXPECT_EQ(dial("walls-1", "169.254.169.254", 80), "refused\n");
@@ -308,7 +349,7 @@ TEST(Egress, WhatIsNoAddressIsRefusedByName_I28) {
 
 TEST(DockerTemplate, CanNotBeAlteredByWhatAUserNames_I28) {
     const auto body = Json::parse(docker_template({}, "h-1", "berth-net", "/slots/c-1",
-                                                  {.slot = 3, .container = {"c-1"}, .port = 20'007, .deadline = Duration{1}}));
+                                                  {.slot = 3, .container = {"c-1"}, .port = 20'007, .deadline = Duration{1}, .grace = Duration{2'500}}));
     const auto& host = body["HostConfig"];
     EXPECT_EQ(body["User"], "1000:1000");
     EXPECT_EQ(host["Privileged"], false);
@@ -319,11 +360,16 @@ TEST(DockerTemplate, CanNotBeAlteredByWhatAUserNames_I28) {
     EXPECT_GT(host["Memory"], 0);
     EXPECT_GT(host["NanoCpus"], 0);
     EXPECT_EQ(host["NetworkMode"], "berth-net");
-    EXPECT_EQ(host["PortBindings"]["8080/tcp"][0]["HostIp"], "127.0.0.1");
+    EXPECT_FALSE(host.contains("PortBindings"));
     ASSERT_EQ(host["Mounts"].size(), 1U) << "nothing of the host but the slot's own folder";
     EXPECT_EQ(host["Mounts"][0]["Source"], "/slots/c-1");
     EXPECT_EQ(host["Mounts"][0]["BindOptions"]["Propagation"], "rslave");
-    for (const auto& name : body["Env"]) EXPECT_THAT(name.get<std::string>(), ::testing::StartsWith("HOME=")) << "no identity (I27)";
+    EXPECT_EQ(body["Env"], Json::array({"HOME=/berth/home", "BERTH_SOCKET=/berth/run/editor.sock", "BERTH_STOP_GRACE_MS=2500"})) << "no identity (I27)";
+    EXPECT_EQ(body["Volumes"], Json({{"/tmp", Json::object()}})) << "on the engine's disk, so that it is large";
+    EXPECT_FALSE(host["Tmpfs"].contains("/tmp"));
+    const auto small = Json::parse(docker_template({.tmp_bytes = 64ULL << 20}, "h-1", "berth-net", "/slots/c-1", {.container = {"c-1"}}));
+    EXPECT_EQ(small["HostConfig"]["Tmpfs"]["/tmp"], "rw,exec,nosuid,nodev,size=67108864,mode=1777");
+    EXPECT_TRUE(small["Volumes"].empty());
 }
 
 }  // namespace

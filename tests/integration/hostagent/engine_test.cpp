@@ -70,6 +70,22 @@ TEST_F(ProcessEngine, gives_an_environment_once_and_removes_all_but_the_home_I2_
     EXPECT_EQ(read_text(folder / "homes/w-1/notes"), "mine");
 }
 
+TEST_F(ProcessEngine, asks_all_to_end_and_waits_for_those_that_still_save) {    // field report 6
+    const auto command = files::path(folder / "saves").string();
+    write_text(command, "#!/bin/bash\n\"$1\" --folder \"$2\" --port \"$3\" &\ntrap 'kill %1; sleep 0.4; echo saved > \"$2/../saved\"; exit' TERM\nwait\n");
+    files::permissions(command, files::perms::owner_all);
+    const auto one = engine("h", command + " " + std::string{BERTH_BIN_DIR} + "/berth-workspace {folder} {port}");
+    ASSERT_TRUE(one->check_ready());
+    const auto prepared = one->prepare(order(0, "c-1", port()));
+    ASSERT_TRUE(prepared) << prepared.error().text;
+
+    EXPECT_TRUE(one->ask_to_end({"c-1"}, 0, Duration{10'000}));
+
+    EXPECT_EQ(read_text(folder / "h/saved"), "saved\n") << "it was not ended by force";
+    EXPECT_TRUE(one->ask_to_end({"c-9"}, 0, Duration{10'000})) << "what is not there has ended";
+    EXPECT_TRUE(one->remove({"c-1"}, 0, Duration{5'000}));
+}
+
 TEST_F(ProcessEngine, is_not_fooled_by_another_program_that_answers_on_the_port_I25) {
     const auto first = engine("h-1");
     const auto second = engine("h-2");

@@ -5,9 +5,9 @@
 
 namespace berth::hostagent {
 
-Scene::Scene(std::uint32_t slots, Policy given) : policy(std::move(given)) {
+Scene::Scene(std::uint32_t slots, Policy given, std::string sockets) : policy(std::move(given)) {
     setup_ = {.host = {"h-1"}, .incarnation = {"i-1"}, .slots = slots, .homes = "/homes", .scheme = "http",
-              .apps_domain = "localhost", .proxy_port = 9000};
+              .apps_domain = "localhost", .proxy_port = 9000, .sockets = std::move(sockets)};
     recover();
 }
 

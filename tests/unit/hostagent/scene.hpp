@@ -19,7 +19,7 @@ namespace berth::hostagent {
 inline constexpr Instant start_of_time{Duration{1'000'000'000}};
 
 struct Scene {
-    explicit Scene(std::uint32_t slots = 2, Policy policy = {});
+    explicit Scene(std::uint32_t slots = 2, Policy policy = {}, std::string sockets = {});
 
     /// One input; what it led to is in `out`, on the disk, in `calls` and in `replies`.
     void take(const Input& input);

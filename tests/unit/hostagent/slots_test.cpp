@@ -166,6 +166,25 @@ TEST(Slots, WhatCanNotBeRemovedIsBrokenAndNeverSaidToBeStopped_I10) {
     EXPECT_TRUE(scene.on_disk(0, SlotPhase::stopped, 3)) << "removed after all";
 }
 
+TEST(Slots, AUsersProgramsAreAskedToEndAndGetTheirTime) {       // field report 6
+    Policy policy;
+    policy.stop_grace = Duration{7'000};
+    Scene scene(2, policy);
+    scene.orders({}, 1);
+    EXPECT_EQ(scene.call<PrepareOrder>().grace, policy.stop_grace) << "what runs inside is told how long it has";
+    scene.restart();
+    EXPECT_EQ(scene.call<RemoveOrder>().grace, Duration{0}) << "a standby has no user's programs";
+    scene.bind(Scene::order(1, 3));
+    scene.settle();
+    scene.orders({Scene::order(1, 3)});
+    scene.orders({});                                            // as after an expiry, a drain or a stop
+    const auto first = scene.call<RemoveOrder>();
+    EXPECT_EQ(first.grace, policy.stop_grace);
+    scene.take(Removed{first.slot, first.container, broken_engine()});
+    scene.pass(policy.remove_retry);
+    EXPECT_EQ(scene.call<RemoveOrder>().grace, Duration{0}) << "once";
+}
+
 TEST(Slots, ANewerEpochWipesBeforeItStarts_I9_I27) {
     Scene scene;
     scene.bind(Scene::order(0, 3));
@@ -189,6 +208,21 @@ TEST(Slots, APortThatIsTakenIsLeftForTheNext) {
     scene.finish(second);
     scene.settle();
     EXPECT_TRUE(scene.good<BindReply>(caller));
+}
+
+TEST(Slots, AnEnvironmentOnASocketHasNoPortThatOthersReach) {   // field report 13
+    Scene scene(2, {}, "/state/slots");
+    scene.bind(Scene::order(0, 3));
+    EXPECT_EQ(scene.calls.size(), 1U);
+    scene.settle();
+    const auto& route = scene.routes.at({"w-1"});
+    EXPECT_EQ(route.port, 0U);
+    EXPECT_EQ(route.socket, "/state/slots/" + route.container.value + "/run/editor.sock");
+    scene.restart();
+    EXPECT_TRUE(scene.out.persists.empty()) << "the next life keeps the route as it is";
+    auto with_port = scene.slot(0).record;
+    with_port.port = 20'007;
+    EXPECT_FALSE(socket_of(scene.state.setup, with_port)) << "of a life that gave it a port";
 }
 
 TEST(Slots, PortsThatAreAllTakenAreSaid_I24) {
