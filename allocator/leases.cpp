@@ -370,7 +370,9 @@ void hear_answer(Turn& turn, const CommandAnswered& answered) {
     if (pending.kind == CommandKind::link) {
         const auto claim = pending.claim ? turn.state.view.claims.find(*pending.claim) : turn.state.view.claims.end();
         if (!answer) {
-            return turn.refuse(pending.caller, {answer.error().kind, fmt::format(
+            // Its agent may only be starting again: not there yet is for the caller as too late.
+            const auto kind = answer.error().kind == ErrorKind::unavailable ? ErrorKind::timeout : answer.error().kind;
+            return turn.refuse(pending.caller, {kind, fmt::format(
                 "the workspace runs on {}, but it gave no link: {}. Ask again with the same key", pending.host.host.value, answer.error().text)});
         }
         const auto* link = std::get_if<LinkReply>(&*answer);

@@ -65,23 +65,23 @@ private:
 class Responder {
 public:
     /// Where the answer goes: `body` or `error`, at most once.
-    using Way = std::function<void(const Outgoing* body, std::optional<Error> error)>;
+    using Way = std::function<void(const Outgoing* body, const Error* error)>;
     explicit Responder(Way way) : way_(std::make_shared<Way>(std::move(way))) {}
 
     template <class R>
     void reply(const R& value) const {
         const Outgoing body(value);
-        send(&body, std::nullopt);
+        send(&body, nullptr);
     }
-    void refuse(Error error) const { send(nullptr, std::move(error)); }
+    void refuse(const Error& error) const { send(nullptr, &error); }
     template <class R>
     void answer(const Result<R>& outcome) const {
         if (outcome) reply(*outcome); else refuse(outcome.error());
     }
 
 private:
-    void send(const Outgoing* body, std::optional<Error> error) const {
-        if (const auto way = std::exchange(*way_, nullptr)) way(body, std::move(error));
+    void send(const Outgoing* body, const Error* error) const {
+        if (const auto way = std::exchange(*way_, nullptr)) way(body, error);
     }
     std::shared_ptr<Way> way_;            // shared by all copies; empty once it was used
 };

@@ -32,10 +32,10 @@ Result<Connection> read_connection(const std::string& bus_file, const std::strin
                       .own = TRY(load_key(keys_dir, peer.name)), .peer = peer};
 }
 
-void ZmqEndpoint::Inside::send_answer(const Asked& asked, const Outgoing* body, std::optional<Error> error) {
+void ZmqEndpoint::Inside::send_answer(const Asked& asked, const Outgoing* body, const Error* error) {
     auto envelope = envelope_for(asked.name + ".reply", body ? body->bytes() : Bytes{}, {});
     envelope.correlation_id = asked.id;
-    envelope.error = std::move(error);
+    if (error) envelope.error = *error;
     auto bytes = encode_envelope(envelope);
     if (bytes.size() > own_message_max()) {
         envelope.data.clear();

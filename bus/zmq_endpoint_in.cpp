@@ -70,8 +70,8 @@ void ZmqEndpoint::Inside::take_reply(Delivery delivery) {
 
 void ZmqEndpoint::Inside::take_request(const Delivery& delivery) {
     const Responder responder([within = std::weak_ptr(self), asked = Asked{delivery.name, delivery.envelope.id, delivery.stamp.tag}](
-                                  const Outgoing* body, std::optional<Error> error) {
-        if (const auto endpoint = within.lock()) (*endpoint)->inside_->send_answer(asked, body, std::move(error));
+                                  const Outgoing* body, const Error* error) {
+        if (const auto endpoint = within.lock()) (*endpoint)->inside_->send_answer(asked, body, error);
     });
     const auto found = served.find(delivery.name);
     if (found == served.end()) {

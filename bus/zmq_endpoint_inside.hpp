@@ -79,7 +79,7 @@ struct ZmqEndpoint::Inside {
     // ---- out
     Envelope envelope_for(std::string_view name, Bytes data, const Note& note);
     void send_request_channel(Outbox::Message message);
-    void send_answer(const Asked& asked, const Outgoing* body, std::optional<Error> error);
+    void send_answer(const Asked& asked, const Outgoing* body, const Error* error);
     void flush_later();
     void publish(const std::string& topic, Envelope envelope);
     void open_events_in();

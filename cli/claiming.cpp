@@ -22,6 +22,8 @@ constexpr Duration back_within_least{10'000};  // also who does not wait gives a
 constexpr Duration again_first{250};
 constexpr Duration again_longest{2'000};
 
+constexpr Duration stream_patience{500};  // without a stream the claim still gets its answer
+
 class Claiming {
 public:
     Claiming(GatewayClient& gateway, ClaimOrder order)
@@ -59,6 +61,7 @@ private:
         std::optional<Result<Json>> outcome;
         std::optional<Instant> ended_at, granted_at;
         follow();
+        hear_first();
         request_ = gateway_.start_claim(order_now(), [&](Result<Json> answer, Link link) {
             outcome = std::move(answer);
             link_ = link;
@@ -81,7 +84,14 @@ private:
             }
         }
         spinner_.clear();
+        if (*outcome && text_at(**outcome, "state") == "granted" && find(**outcome, "over") == nullptr) say({"ready", ""});
         return std::move(*outcome);
+    }
+
+    // A claim on a standby is answered within some milliseconds: the stream is there before it is asked.
+    void hear_first() {
+        const auto no_longer = clock_.now() + stream_patience;
+        while (stream_ && !reached_ && clock_.now() < no_longer && !Interrupt::seen()) gateway_.http().turn(turn_length);
     }
 
     void turn() {

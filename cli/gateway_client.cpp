@@ -151,18 +151,18 @@ Result<Json> GatewayClient::workspaces() { return get_all("/v1/workspaces", "wor
 Result<Json> GatewayClient::workspace(const std::string& id) { return get("/v1/workspaces/" + http::url_encoded(id)); }
 Result<Json> GatewayClient::claims() { return get_all("/v1/claims", "claims"); }
 Result<Json> GatewayClient::hosts() { return get_all("/v1/hosts", "hosts"); }
-Result<Json> GatewayClient::host(const std::string& id) { return get("/v1/hosts/" + url_encoded(id)); }
+Result<Json> GatewayClient::host(const std::string& id) { return get("/v1/hosts/" + http::url_encoded(id)); }
 Result<Json> GatewayClient::cordon(const std::string& host, const std::string& why) {
-    return post("/v1/hosts/" + url_encoded(host) + "/cordon", {{"why", why}});
+    return post("/v1/hosts/" + http::url_encoded(host) + "/cordon", {{"why", why}});
 }
 Result<Json> GatewayClient::uncordon(const std::string& host, const std::string& why) {
-    return post("/v1/hosts/" + url_encoded(host) + "/uncordon", {{"why", why}});
+    return post("/v1/hosts/" + http::url_encoded(host) + "/uncordon", {{"why", why}});
 }
 Result<Json> GatewayClient::drain(const std::string& host, const std::string& why) {
-    return post("/v1/hosts/" + url_encoded(host) + "/drain", {{"why", why}});
+    return post("/v1/hosts/" + http::url_encoded(host) + "/drain", {{"why", why}});
 }
 Result<Json> GatewayClient::end_host(const std::string& host, const std::string& mode, const std::string& why) {
-    return post("/v1/hosts/" + url_encoded(host) + "/end", {{"mode", mode}, {"why", why}});
+    return post("/v1/hosts/" + http::url_encoded(host) + "/end", {{"mode", mode}, {"why", why}});
 }
 Result<Json> GatewayClient::pools() { return get_all("/v1/pools", "pools"); }
 Result<Json> GatewayClient::status() { return get("/status"); }

@@ -290,12 +290,18 @@ void Process::carry_out(ClientId client, Ask ask, const Turn& turn) {
 }
 
 // The key makes asking twice the same as asking once, so a claim outlives its allocator's death: it is
-// asked again when the bus says that nobody serves it, as long as the caller waits. What the allocator
-// itself refuses is the answer.
+// asked again when the bus says that nobody serves it, or its host was late with a link, as long as the
+// caller waits. What the allocator itself refuses is the answer.
 void Process::ask_claim(const std::shared_ptr<Claiming>& claiming) {
     const auto left = claiming->until - loop_.now();
     if (claiming->answered || left <= Duration{0}) return;
     std::function<void(Result<ClaimReply>)> done = [this, claiming](Result<ClaimReply> reply) {
+        // Granted, and its host could not give a link in time: the same key asks for another.
+        const bool again = !reply && reply.error().kind == ErrorKind::timeout && loop_.now() + claim_again < claiming->again_until;
+        if (again && !claiming->answered) {
+            loop_.after(claim_again, [this, claiming] { ask_claim(claiming); });
+            return;
+        }
         if (!reply) return settle_claim(claiming, fail(reply.error()));
         settle_claim(claiming, Reply{std::move(*reply)});
     };

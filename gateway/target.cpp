@@ -24,9 +24,9 @@ Target target_of(std::string_view target, std::string_view method) {
     auto authority = lower(rest.substr(0, end));
     if (authority.empty() || authority.find('@') != std::string::npos) return {};
     auto resource = std::string{rest.substr(end)};
-    if (resource.empty()) resource = method == "OPTIONS" ? "*" : "/";
+    if (resource.empty()) resource.push_back(method == "OPTIONS" ? '*' : '/');
     if (resource.front() == '#') return {};
-    if (resource.front() == '?') resource = "/" + resource;
+    if (resource.front() == '?') resource.insert(resource.begin(), '/');
     return {std::move(resource), std::move(authority)};
 }
 

@@ -46,7 +46,7 @@ std::string Place::earlier_sessions() const {
 }
 
 void Place::keep_sessions(const std::string& text) const {
-    if (const auto kept = replace_file(dir_ + "/proxy.sessions", text); !kept) {
+    if (const auto kept = os::write_file(dir_ + "/proxy.sessions", text); !kept) {
         log_warn("sessions.unwritten", {{"why", kept.error().text}});
     }
 }

@@ -76,7 +76,7 @@ const acts = {
       await chord(page, 'KeyP');
       await page.waitForSelector('.quick-input-widget .quick-input-box input', { visible: true, timeout: patience });
       await page.keyboard.type(name, { delay: 20 });
-      await page.waitForFunction((words) => [...document.querySelectorAll('.quick-input-list .monaco-list-row')].some((row) => row.innerText.includes(words)), { timeout: 10000 }, name);
+      await page.waitForFunction((words) => [...document.querySelectorAll('.quick-input-list .monaco-list-row')].some((row) => row.innerText.includes(words)), { timeout: 30000 }, name);
       await page.keyboard.press('Enter');
     }, `.tab.active[data-resource-name="${name}"]`);
     await page.click('.editor-instance .monaco-editor .view-lines');

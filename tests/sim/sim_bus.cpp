@@ -107,11 +107,12 @@ void SimBus::take_event(const LetterPtr& letter) {
 }
 
 void SimBus::take_request(const LetterPtr& letter) {
-    const bus::Responder responder([this, loop = loop_, letter](const bus::Outgoing* body, std::optional<Error> error) {
+    const bus::Responder responder([this, loop = loop_, letter](const bus::Outgoing* body, const Error* error) {
         if (loop.over() || dies_()) return;
         if (may_answer && !may_answer(role_of(letter->from))) return;
         Letter reply{.from = letter->to, .to = letter->from, .name = letter->name, .kind = LetterKind::reply, .id = letter->id,
-                     .process = letter->process, .tag = letter->tag, .error = std::move(error)};
+                     .process = letter->process, .tag = letter->tag};
+        if (error) reply.error = *error;
         if (body && world_.encoding == Encoding::real) reply.data = std::make_shared<const Bytes>(body->bytes());
         else if (body) reply.value = body->copy();
         world_.send_reply(std::move(reply));

@@ -17,10 +17,12 @@ ScriptedHost::ScriptedHost(Cluster& cluster, const std::string& name, std::uint3
     auto& endpoint = peer_.endpoint();
     endpoint.serve<BindCommand>([this](BindCommand command, const bus::Delivery&, bus::Responder to) {
         bound.push_back(command);
-        if (!answers_binds) return;
-        const auto& order = command.order;
-        reports_[order.slot] = {order.slot, SlotPhase::bound, order.epoch, order.workspace, {"k"}, ""};
-        to.reply(BindReply{{fmt::format("k-{}-{}", order.slot, order.epoch.value)}, "http://" + order.workspace.value + ".localhost:1/"});
+        auto answer = [this, order = command.order, to] {
+            reports_[order.slot] = {order.slot, SlotPhase::bound, order.epoch, order.workspace, {"k"}, ""};
+            to.reply(BindReply{{fmt::format("k-{}-{}", order.slot, order.epoch.value)}, "http://" + order.workspace.value + ".localhost:1/"});
+        };
+        if (!answers_binds) return held_.push_back(std::move(answer));
+        answer();
     });
     endpoint.serve<StopCommand>([this](StopCommand command, const bus::Delivery&, bus::Responder to) {
         stopped.push_back(command);
@@ -34,6 +36,13 @@ ScriptedHost::ScriptedHost(Cluster& cluster, const std::string& name, std::uint3
     });
     endpoint.serve<SealCommand>([](SealCommand command, const bus::Delivery&, bus::Responder to) {
         to.reply(SealReply{command.incarnation, 0});
+    });
+}
+
+void ScriptedHost::answer_held_binds() {
+    peer_.loop().post([this] {
+        answers_binds = true;
+        for (const auto& answer : std::exchange(held_, {})) answer();
     });
 }
 

@@ -2,6 +2,7 @@
 // A host that does what it is told at once, and remembers what it was told.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,8 +26,11 @@ public:
     std::vector<StopCommand> stopped;
     std::uint32_t links = 0;
     bool answers_binds = true;            // when false: as if it hung
+    /// From any thread: what was held back is answered now, and what comes at once.
+    void answer_held_binds();
 
 private:
+    std::vector<std::function<void()>> held_;
     std::string name_;
     std::uint32_t slots_;
     TestPeer peer_;

@@ -115,11 +115,12 @@ TEST_F(CliReports, a_claim_outlives_its_gateway_17) {
     const auto said = shell("$BERTH claim web --user ada --wait 30s", [&] {
         EXPECT_TRUE(eventually([&] { return !host->bound.empty(); }));
         cluster.process("gateway").kill();
-        host->answers_binds = true;
         cluster.start("gateway");
+        host->answer_held_binds();
     });
     EXPECT_EQ(said.exit, 0) << said.text;
     EXPECT_THAT(said.text, HasSubstr("asking again by the claim's key"));
+    restart_gateway();                    // at a port that this test knows
     EXPECT_EQ(get("/v1/claims").json["claims"].size(), 1U) << "one claim";
     cluster.process("gateway").kill();
     const auto none = berth({"claim", "web", "--user", "ada", "--wait", "30s"});

@@ -58,6 +58,7 @@ TEST_F(Port, OneThatIsTakenIsLeftForAnotherAndItsHolderIsNamed) {
     }
     start();
     EXPECT_EQ(port_, second);   // what was published last
+    EXPECT_EQ(visitor().ask(get(host("w-1"), "/head", cookie("w-1"))).status, 200);
 }
 
 TEST_F(Port, WhereItMayNotMoveItEndsAndSaysWhoHoldsIt) {

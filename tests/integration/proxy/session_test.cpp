@@ -78,7 +78,7 @@ TEST_F(Session, ALiveConnectionIsNotCutWhenItsTokenEndsAndComesBackByTheSameCook
     kept << file.rdbuf();
     EXPECT_EQ(kept.str().find("eyJ"), std::string::npos) << "a token stands in a file";
 
-    ASSERT_TRUE(kv().drop_route({"w-1"}));   // the lease is over: use keeps nothing
+    ASSERT_TRUE(kv().apply({DropRoute{{"w-1"}}}));   // the lease is over: use keeps nothing
     EXPECT_NE(page(cookie(nearly_over)).status, 200);
 }
 

@@ -19,7 +19,7 @@ TEST(PoolsConfig, NoneMeansTheDefaultPool) {
 }
 
 TEST(PoolsConfig, AHostHasTwentySlotsButTheLocalProvidersFour) {
-    const auto pools = pools_of("[pool.big]\nprovider = \"static\"\n[pool.here]\n[pool.many]\nslots_per_host = 9\n");
+    const auto pools = pools_of("[pool.big]\nprovider = \"static\"\n[pool.here]\nbuffer = 1\n[pool.many]\nslots_per_host = 9\n");
     ASSERT_TRUE(pools) << pools.error().text;
     EXPECT_EQ(pools->at(0).slots_per_host, 20U) << "requirement 5";
     EXPECT_EQ(pools->at(1).slots_per_host, 4U) << "a laptop";
