@@ -118,6 +118,7 @@ void SimHost::enroll(std::uint64_t life) {
     offer.pool = plan_.pool;
     offer.launch = plan_.launch;
     offer.instance = plan_.host.value;
+    if (!plan_.launch) offer.provider = "sim";             // one that its provider lists, though nobody here launched it
     offer.public_ip = "127.0.0.1";
     const auto answered = [this, life, number = state_.beats](Result<Letter> reply) {
         if (life != life_) return;

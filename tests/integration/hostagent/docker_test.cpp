@@ -229,12 +229,13 @@ TEST_F(Docker, a_workspace_buries_its_dead_runs_tmp_has_a_name_and_ends_when_ask
     EXPECT_EQ(inside("inside-1", "sh -c 'printf \"#!/bin/sh\\necho ok\\n\" > /tmp/t; chmod +x /tmp/t; /tmp/t'").second, "ok\n");
     EXPECT_EQ(inside("inside-1", "sh -c 'whoami; touch ~/mine; stat -c %U ~/mine'").second, "dev\ndev\n");
 
-    // A terminal with a typed command, a loop that saves at TERM, and one that heeds nothing for long.
+    // A terminal with a typed command, and a program that saves at TERM and needs a moment for it.
     const auto begin = [](const std::string& command) {
         EXPECT_EQ(run(fmt::format("docker -H unix://{} exec -d inside-1 {}", socket(), command)).first, 0) << command;
     };
     begin("sh -c '(echo echo typed-command; sleep 300) | script -qc \"bash -i\" /dev/null'");
-    begin("setsid bash -c 'trap \"sleep 0.3; echo saved > ~/saved; exit\" TERM; echo > ~/loops; while :; do sleep 1; done'");
+    begin("setsid node -e 'process.on(\"SIGTERM\", () => setTimeout(() => { require(\"fs\").writeFileSync(process.env.HOME + \"/saved\", \"saved\\n\"); process.exit() }, 300)); "
+          "require(\"fs\").writeFileSync(process.env.HOME + \"/loops\", \"\"); setInterval(() => {}, 1000)'");
     const auto home = *folder / "homes/inside";
     ASSERT_TRUE(eventually([&] { return files::exists(home + "/loops") && inside("inside-1", "pgrep -x bash").second.size() > 3; }));
     ASSERT_TRUE(eventually([] { return inside("inside-1", "sh -c 'pgrep -f \"bash -i\" | wc -l'").second != "0\n"; }));

@@ -17,7 +17,7 @@ namespace berth::testing {
 
 namespace {
 
-constexpr Duration start_patience{30'000};
+constexpr Duration start_patience{120'000};
 constexpr Duration end_patience{30'000};
 constexpr Duration ask_patience{10'000};
 
