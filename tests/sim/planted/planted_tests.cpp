@@ -135,14 +135,15 @@ int main(int argc, char** argv) {
     std::string only;
     Ground ground;
     std::uint64_t quiet_seeds = 100;
-    std::size_t least = 40;
+    std::optional<std::size_t> least;
+    std::size_t stale = 0;
     bool list = false;
     CLI::App app{"planted bugs: does the simulation find them?"};
     app.add_option("--bug", only, "only this one");
     app.add_option("--first", ground.first, "the first seed");
     app.add_option("--seeds", ground.seeds, "how many seeds a bug may take");
     app.add_option("--quiet-seeds", quiet_seeds, "how many seeds must be quiet without a bug");
-    app.add_option("--least", least, "how many bugs have to be found");
+    app.add_option("--least", least, "how many bugs have to be found; else all of them");
     app.add_option("--shrink", ground.shrink, "make what broke small, in up to so many runs");
     app.add_option("--scope", ground.scope, "look in the small worlds with up to so many faults instead")->check(CLI::Range(0, 3));
     app.add_flag("--list", list, "name the bugs");
@@ -177,6 +178,7 @@ int main(int argc, char** argv) {
         if (list || (!only.empty() && only != name)) continue;
         ++hunted;
         if (bugs[bug].stale) {
+            ++stale;
             std::cout << fmt::format("{:<24} STALE: its snippet no longer fits its source\n", name);
             continue;
         }
@@ -197,5 +199,5 @@ int main(int argc, char** argv) {
     const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_at).count();
     std::cout << fmt::format("{} of {} planted bugs found; median {} {}; {:.0f} s\n", found, hunted, took.empty() ? 0 : took[took.size() / 2], places, seconds);
     if (ground.scope) return 0;
-    return missed.empty() && (!only.empty() || found >= least) ? 0 : 1;
+    return (least ? found >= *least && stale == 0 : missed.empty()) ? 0 : 1;
 }
