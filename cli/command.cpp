@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -75,7 +76,12 @@ void print(const std::string& text) {
     if (std::fflush(stdout) != 0 || !whole) why_output_failed() = errno != 0 ? errno : EIO;
 }
 
-bool output_is_lost() { return why_output_failed() != 0; }
+// Also when nothing is to be written for long: who follows a stream ends with its reader.
+bool output_is_lost() {
+    pollfd out{STDOUT_FILENO, 0, 0};
+    if (why_output_failed() == 0 && ::poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0) why_output_failed() = EPIPE;
+    return why_output_failed() != 0;
+}
 
 int finish_output(int exit) {
     errno = 0;
