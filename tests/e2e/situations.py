@@ -302,7 +302,7 @@ def keep_it(me):
 
 # Not typing: to make a file by the quick input takes the browser over 30 s in two of three runs on two cores.
 FEW = [untouched_tab, closed_tab, terminal_input, waiting_job, slow_download, server_nobody_asks, hold]
-ALL = FEW + [hidden_tab, frozen_tab, reading, loop_of_naps, busy_background, idle_background, ended_job, server_that_a_person_uses,
+ALL = FEW + [typing, hidden_tab, frozen_tab, reading, loop_of_naps, busy_background, idle_background, ended_job, server_that_a_person_uses,
              preview_left_open, polling_of_nothing, two_browsers, keep_it]
 
 
