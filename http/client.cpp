@@ -143,7 +143,7 @@ Result<void> dress(Exchange& exchange, const std::string& user_agent) {
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(CURLOPT_ERRORBUFFER, exchange.error.data());
     if (!wanted.unix_socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, wanted.unix_socket.c_str());
-    if (!wanted.unix_socket.empty() || is_loopback(wanted.url)) set(CURLOPT_PROXY, "");
+    if (!wanted.unix_socket.empty() || is_loopback(wanted.url) || is_link_local(wanted.url)) set(CURLOPT_PROXY, "");
     if (!wanted.ca_file.empty()) {
         if (::access(wanted.ca_file.c_str(), R_OK) != 0) return fail(ErrorKind::not_found, "cannot read {}", wanted.ca_file);
         set(CURLOPT_CAINFO, wanted.ca_file.c_str());

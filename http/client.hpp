@@ -2,7 +2,7 @@
 // HTTP/1.1 and TLS as a client, on libcurl's multi interface: several exchanges at a time on one
 // thread, over TCP or a unix socket. The one place that knows libcurl, and the one set of bounds.
 //
-// Where a request goes: a unix socket and a loopback address are always asked directly, whatever
+// Where a request goes: a unix socket, a loopback and a link-local address are always asked directly, whatever
 // http_proxy and all_proxy say, because a proxy would get the token and could not reach them anyway;
 // every other URL honours the proxy variables, and no_proxy, as libcurl reads them. Redirects are not
 // followed.
@@ -92,6 +92,10 @@ Result<Answer> get_local(const std::string& socket, const std::string& path, Dur
 
 /// Is the host of that URL this machine's loopback: localhost, a name below it, 127.0.0.0/8, ::1?
 bool is_loopback(const std::string& url);
+
+/// Is it an address that is only valid on this link (169.254.0.0/16, fe80::/10), or Amazon's fd00:ec2::/32, where
+/// a cloud's metadata service is? No proxy could reach it, and none is to see what is asked there.
+bool is_link_local(const std::string& url);
 
 /// For one segment of a path, or one value of a query.
 std::string url_encoded(std::string_view text);

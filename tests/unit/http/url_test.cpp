@@ -36,6 +36,16 @@ TEST(Url, is_loopback_by_its_host_alone) {
     }
 }
 
+TEST(Url, is_link_local_by_its_host_alone) {
+    for (const auto* url : {"http://169.254.169.254/latest", "http://169.254.170.2/v2", "http://[fe80::1]/", "http://[fd00:ec2::254]/latest"}) {
+        EXPECT_TRUE(http::is_link_local(url)) << url;
+    }
+    for (const auto* url : {"http://169.253.169.254/", "http://10.0.0.1/169.254.1.1", "http://169.254.169.254@berth.example/", "http://127.0.0.1/",
+                            "http://[fd00:ec3::254]/", ""}) {
+        EXPECT_FALSE(http::is_link_local(url)) << url;
+    }
+}
+
 TEST(Url, encodes_all_but_unreserved_characters) {
     EXPECT_EQ(http::url_encoded("a-Z_0.~"), "a-Z_0.~");
     EXPECT_EQ(http::url_encoded("{\"label\": [\"ä/b\"]}"), "%7B%22label%22%3A%20%5B%22%C3%A4%2Fb%22%5D%7D");
