@@ -16,6 +16,7 @@ struct Policy {
     std::string events_out = "tcp://127.0.0.1:*";
     std::string requests = "tcp://127.0.0.1:*";
     std::string requests_allocator = "tcp://127.0.0.1:*";  // admits the allocator alone: larger messages
+    std::string requests_hosts;                            // for hosts on other machines, "tcp://0.0.0.0:9094"; empty: none
     std::string advertise_host;                            // stands in bus.toml instead of what was bound
 
     Duration deadline_default{30'000};                     // of a request that names none
@@ -26,8 +27,8 @@ struct Policy {
     std::uint32_t pending_max = 131'072;                   // requests without a reply yet
     std::uint32_t pending_per_peer_max = 65'536;
 
-    BERTH_FIELDS(Policy, events_in, events_out, requests, requests_allocator, advertise_host, deadline_default,
-                 deadline_max, clock_skew_max, beat_period, worker_silence_max, pending_max, pending_per_peer_max)
+    BERTH_FIELDS(Policy, events_in, events_out, requests, requests_allocator, requests_hosts, advertise_host,
+                 deadline_default, deadline_max, clock_skew_max, beat_period, worker_silence_max, pending_max, pending_per_peer_max)
 };
 
 inline constexpr std::size_t topic_bytes_max = 128;

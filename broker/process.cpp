@@ -36,8 +36,9 @@ std::string with_kept_port(const std::string& wanted, const std::string& kept) {
     return wanted.substr(0, wanted.size() - 1) + kept.substr(port + 1);
 }
 
+// What is bound to loopback is for this machine, under no other name.
 std::string advertised(const std::string& bound, const std::string& host) {
-    if (host.empty()) return bound;
+    if (host.empty() || bound.empty() || bound.starts_with("tcp://127.")) return bound;
     return fmt::format("tcp://{}{}", host, bound.substr(bound.rfind(':')));
 }
 
@@ -80,7 +81,7 @@ Result<void> Process::bind_all() {
             const auto setting = file.find("bus", key);
             return setting ? setting->value : std::string{};
         };
-        kept = {read("events_in"), read("events_out"), read("requests"), read("requests_allocator")};
+        kept = {read("events_in"), read("events_out"), read("requests"), read("requests_allocator"), read("requests_hosts")};
     }
     using bus::Listener;
     auto in = TRY(bind_one(zmq::socket_type::xsub,
@@ -88,15 +89,18 @@ Result<void> Process::bind_all() {
     auto out = TRY(bind_one(zmq::socket_type::xpub,
                             {Listener{with_kept_port(policy.events_out, kept.events_out), std::string{events_domain},
                                       bus::subscription_max}}));
-    auto requests = TRY(bind_one(
-        zmq::socket_type::router,
-        {Listener{with_kept_port(policy.requests, kept.requests), std::string{requests_domain}},
-         Listener{with_kept_port(policy.requests_allocator, kept.requests_allocator), std::string{allocator_domain},
-                  bus::trusted_frame_max}}));
+    std::vector<Listener> doors{{with_kept_port(policy.requests, kept.requests), std::string{requests_domain}},
+                                {with_kept_port(policy.requests_allocator, kept.requests_allocator), std::string{allocator_domain},
+                                 bus::trusted_frame_max}};
+    if (!policy.requests_hosts.empty()) {
+        doors.push_back({with_kept_port(policy.requests_hosts, kept.requests_hosts), std::string{hosts_domain}});
+    }
+    auto requests = TRY(bind_one(zmq::socket_type::router, doors));
     events_in_ = std::move(in.socket);
     events_out_ = std::move(out.socket);
     requests_ = std::move(requests.socket);
-    addresses_ = {in.addresses[0], out.addresses[0], requests.addresses[0], requests.addresses[1]};
+    addresses_ = {in.addresses[0], out.addresses[0], requests.addresses[0], requests.addresses[1],
+                  doors.size() > 2 ? requests.addresses[2] : ""};
     return {};
 }
 

@@ -27,7 +27,8 @@ struct Addresses {
     std::string events_out;
     std::string requests;
     std::string requests_allocator;
-    BERTH_FIELDS(Addresses, events_in, events_out, requests, requests_allocator)
+    std::string requests_hosts;           // empty: no host on another machine is served
+    BERTH_FIELDS(Addresses, events_in, events_out, requests, requests_allocator, requests_hosts)
 };
 
 class Process {

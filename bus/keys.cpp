@@ -127,6 +127,25 @@ Result<KeyPair> mint_key(const std::string& dir, const std::string& name, Role r
     return pair;
 }
 
+Result<bool> enrol_key(const std::string& dir, const std::string& name, Role role, const std::string& public_key) {
+    TRY(check_label(name));
+    if (!is_z85_key(public_key)) return fail(ErrorKind::invalid, "the public key of {} is not 40 characters of Z85", name);
+    TRY(check_role(dir, name, role));
+    // One key under two names would make the whole book unreadable.
+    for (const auto& [key, peer] : TRY(load_peers(dir))) {
+        if (key == public_key && peer.name == name) return false;
+        if (key == public_key) return fail(ErrorKind::conflict, "the key of {} is enrolled already, as {}", name, peer.name);
+        if (peer.name == name) return fail(ErrorKind::conflict, "{} is enrolled with another key", name);
+    }
+    TRY(os::write_file(peer_file(dir, name), fmt::format("{} {}\n", to_string(role), public_key)));
+    return true;
+}
+
+Result<void> keep_broker_key(const std::string& dir, const std::string& public_key) {
+    if (!is_z85_key(public_key)) return fail(ErrorKind::invalid, "the broker's key is not 40 characters of Z85");
+    return os::write_file(broker_file(dir), public_key + "\n");
+}
+
 Result<KeyPair> load_key(const std::string& dir, const std::string& name) {
     TRY(check_label(name));
     const auto path = key_file(dir, name);

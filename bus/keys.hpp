@@ -24,6 +24,11 @@ struct KeyPair {
 /// same role (conflict when the role differs).
 Result<KeyPair> mint_key(const std::string& dir, const std::string& name, Role role);
 Result<KeyPair> load_key(const std::string& dir, const std::string& name);
+/// Admits a key that was made on another machine, for that name and role alone; true when it was not known. `conflict`
+/// when the name has another key or role, or the key another name.
+Result<bool> enrol_key(const std::string& dir, const std::string& name, Role role, const std::string& public_key);
+/// On a machine without a broker: whom its peers trust.
+Result<void> keep_broker_key(const std::string& dir, const std::string& public_key);
 Result<std::string> load_broker_key(const std::string& dir);
 Result<void> revoke_key(const std::string& dir, const std::string& name);
 /// All known peers by public key. A damaged file is an error that names it.

@@ -27,7 +27,8 @@ Result<Connection> read_connection(const std::string& bus_file, const std::strin
         return fail(ErrorKind::corrupt, "{} has no bus.{}: is the broker of this version?", bus_file, key);
     };
     const std::string_view requests = peer.role == Role::allocator ? "requests_allocator" : "requests";
-    return Connection{.events_in = TRY(address("events_in")), .events_out = TRY(address("events_out")),
+    const bool is_host = peer.role == Role::host;   // it has one connection, and no subscriptions
+    return Connection{.events_in = is_host ? "" : TRY(address("events_in")), .events_out = is_host ? "" : TRY(address("events_out")),
                       .requests = TRY(address(requests)), .broker_key = TRY(load_broker_key(keys_dir)),
                       .own = TRY(load_key(keys_dir, peer.name)), .peer = peer};
 }

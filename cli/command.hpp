@@ -68,6 +68,7 @@ void add_hold(Commands& commands);
 void add_list(Commands& commands);
 void add_status(Commands& commands);
 void add_hosts(Commands& commands);
+void add_host_token(Commands& commands);
 void add_pools(Commands& commands);
 void add_tap(Commands& commands);
 void add_why(Commands& commands);

@@ -164,6 +164,9 @@ Result<Json> GatewayClient::drain(const std::string& host, const std::string& wh
 Result<Json> GatewayClient::end_host(const std::string& host, const std::string& mode, const std::string& why) {
     return post("/v1/hosts/" + http::url_encoded(host) + "/end", {{"mode", mode}, {"why", why}});
 }
+Result<Json> GatewayClient::tokens() { return get_all("/v1/tokens", "tokens"); }
+Result<Json> GatewayClient::mint_host_token(const Json& wanted) { return post("/v1/host-tokens", wanted); }
+Result<Json> GatewayClient::revoke_token(const std::string& id) { return post("/v1/tokens/" + http::url_encoded(id) + "/revoke", Json::object()); }
 Result<Json> GatewayClient::pools() { return get_all("/v1/pools", "pools"); }
 Result<Json> GatewayClient::status() { return get("/status"); }
 Result<Json> GatewayClient::totals() { return get("/v1/status"); }

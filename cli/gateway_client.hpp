@@ -54,6 +54,9 @@ public:
     Result<Json> uncordon(const std::string& host, const std::string& why);
     Result<Json> drain(const std::string& host, const std::string& why);
     Result<Json> end_host(const std::string& host, const std::string& mode, const std::string& why);
+    Result<Json> tokens();
+    Result<Json> mint_host_token(const Json& wanted);
+    Result<Json> revoke_token(const std::string& id);
     Result<Json> pools();
     Result<Json> status();
     Result<Json> totals();                // of /v1/status: counts, and whether the ledger can be trusted

@@ -40,6 +40,7 @@ void add_commands(Commands& commands) {
     add_destroy(commands);
     add_status(commands);
     add_hosts(commands);
+    add_host_token(commands);
     add_pools(commands);
     add_doctor(commands);
     add_tap(commands);

@@ -108,6 +108,10 @@ std::vector<Column> host_columns(Instant now) {
             {"CPU", [](const Json& row) { return percent(row, "cpu"); }, Shown::always, Align::right},
             {"MEMORY", [](const Json& row) { return percent(row, "memory"); }, Shown::always, Align::right},
             {"SINCE", when("registered_at", now)},
+            {"REACHED", [](const Json& row) {
+                 const auto* reach = find(row, "reach");
+                 return reach == nullptr ? std::string{} : text_at(*reach, "ok") == "true" ? std::string{"yes"} : "no: " + text_at(*reach, "why");
+             }, Shown::wide},
             {"INSTANCE", text("instance"), Shown::wide},
             {"IP", text("private_ip"), Shown::wide},
             {"PORT", text("proxy_port"), Shown::wide, Align::right},

@@ -70,6 +70,7 @@ Problem tricked(std::string text) { return {403, ErrorKind::denied, std::move(te
 }  // namespace
 
 Principal Caller::principal() const {
+    if (role == TokenRole::host) return Principal{"host-token:" + token_id};
     return Principal{(token_id.empty() ? "network:" : is_operator() ? "operator:" : "user:") + user.value};
 }
 
@@ -139,6 +140,7 @@ Identity identify(const HttpRequest& request, const Route& route, const TokenTab
             if (const auto* entry = tokens.find(plain, now)) return Caller{entry->role, entry->user, entry->id};
         }
         if (route.reach == Reach::everyone) return Nobody{};
+        if (route.reach == Reach::hosts) return unauthorised("the token is not known: it was revoked, or mistyped; an operator makes one with `berth host-token`");
         return unauthorised("the token is not known or is over; mint one with POST /v1/tokens, or use the one of `berth up`");
     }
     if (route.reach == Reach::everyone) return Nobody{};

@@ -23,6 +23,7 @@ struct Caller {
     std::string token_id;                 // empty: known by network
 
     bool is_operator() const { return role == TokenRole::operations; }
+    bool is_host() const { return role == TokenRole::host; }
     /// In whose name the bus is asked. Users and operators can not be taken for each other.
     Principal principal() const;
     bool may_act_for(const UserId& whom) const { return is_operator() || user == whom; }

@@ -74,7 +74,7 @@ HttpAnswer done_answer(const Picture& picture, const Dress& dress, const Done& d
         case Operation::drain: {
             const auto at = picture.view.hosts.find(HostId{dress.parameter});
             if (at == picture.view.hosts.end()) return json_answer({{"host", dress.parameter}, {"count", done.count}});
-            return json_answer(host_shape(at->second, picture.view, nullptr));
+            return json_answer(host_shape(at->second, picture));
         }
         case Operation::compat_release: return json_answer({{"status", "ok"}, {"released", done.count}});
         default: return workspace_answer(picture, dress, done, turn);
@@ -121,6 +121,10 @@ HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& mi
     if (!change.mint) return json_answer({{"revoked", change.revoke}});
     auto shape = token_shape(minted->entry);
     shape["token"] = minted->plain;
+    if (minted->entry.grant) {
+        shape["url"] = change.dress.subject;
+        shape["command"] = fmt::format("berth-hostagent join --url {} --token {}", change.dress.subject, minted->plain);
+    }
     return json_answer(shape, 201);
 }
 

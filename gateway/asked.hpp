@@ -56,6 +56,11 @@ inline HttpAnswer page_answer(std::string_view type, std::string_view body) {
     return {.type = std::string{type}, .body = std::string{body}};
 }
 
+// ---- enrol.cpp
+Step mint_host_token(const Asked& asked);
+Step enrol(const Asked& asked);
+HttpAnswer enrolment(const Asked& asked);
+
 // ---- claims.cpp
 Step claim(const Asked& asked);
 Step compat_claim(const Asked& asked);

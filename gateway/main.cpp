@@ -11,7 +11,8 @@ namespace gateway = berth::gateway;
 berth::Result<void> run(berth::shell::Ground& ground) {
     auto policy = TRY(berth::read_section<gateway::Policy>(ground.config, "gateway"));
     auto compat = TRY(berth::read_section<gateway::CompatPolicy>(ground.config, "compat"));
-    const auto process = TRY(gateway::Process::open(ground.loop, std::move(policy), std::move(compat), ground.flags.state));
+    auto for_hosts = TRY(gateway::read_host_settings(ground.flags.config));
+    const auto process = TRY(gateway::Process::open(ground.loop, std::move(policy), std::move(compat), std::move(for_hosts), ground.flags.state));
     process->start();
     ground.ready.serves();
     berth::log_info("ready", {{"url", process->url()}});

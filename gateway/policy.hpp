@@ -35,11 +35,14 @@ struct Policy {
     Duration stream_heartbeat{15'000};     // a comment that keeps proxies from cutting a quiet stream
     std::uint32_t stream_queue_bytes_max = 1024 * 1024;  // then the stream is cut, and told so
     std::uint32_t replay_page = 200;       // facts asked for at once while a stream catches up
+    Duration host_clock_off_max{10'000};   // of a machine that enrols; the broker allows hosts no more (clock_skew_max)
+    Duration reach_every{30'000};          // each enrolled host's proxy is tried so often, as a browser would
+    Duration reach_timeout{3'000};
 
     BERTH_FIELDS(Policy, listen_address, port, public_url, metrics_open, claim_wait, claim_wait_max, request_timeout,
                  catch_up, connections_max, streams_max, streams_per_caller_max, page_default, page_max,
                  header_bytes_max, headers_max, body_bytes_max, body_depth_max, read_timeout, idle_timeout,
-                 write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page)
+                 write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page, host_clock_off_max, reach_every, reach_timeout)
 };
 
 /// For clients that were there before tokens were.

@@ -91,13 +91,15 @@ Process::Process(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, std::st
 }
 
 Process::~Process() {
-    server_.reset();                      // first: no more posts
+    reach_.reset();                       // first: no more posts
+    server_.reset();
     follower_.reset();
 }
 
-Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, const std::string& state) {
+Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, HostSettings for_hosts, const std::string& state) {
     std::unique_ptr<Process> made{new Process(loop, std::move(policy), std::move(compat), state)};
     auto* process = made.get();
+    process->host_settings_ = std::move(for_hosts);
     process->picture_.networks = TRY(read_networks(process->picture_.compat.trusted_networks));
     TRY(keep_operator_token(state, loop.now()));
     process->picture_.tokens = TRY(load_tokens(state));
@@ -115,6 +117,9 @@ Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy
     hooks.on_gone = [process](ClientId client, bool too_slow) {
         process->loop_.post([process, client, too_slow] { process->gone(client, too_slow); });
     };
+    process->reach_ = std::make_unique<ReachWatch>(process->picture_.policy.reach_timeout, [process](HostId host, std::string why) {
+        process->loop_.post([process, host = std::move(host), why = std::move(why)]() mutable { process->note_reach(host, std::move(why)); });
+    });
     process->server_ = TRY(open_server(process->picture_.policy, state, std::move(hooks)));
     TRY(process->write_url());
     process->follow();
@@ -150,11 +155,15 @@ void Process::follow() {
         picture_.head_at = loop_.now();
         ++traffic_.views;
         streams_->on_view();
+        cut_off_gone();
+        look_at_reach();
         settle_waiting();
     };
     handlers.on_fact = [this](const FactRecord& record) {
         apply(picture_.view, record);
         streams_->on_fact(record);
+        if (std::holds_alternative<HostGone>(record.fact)) cut_off_gone();
+        if (std::holds_alternative<HostRegistered>(record.fact)) look_at_reach();
         settle_waiting();
         if (!std::holds_alternative<TookOver>(record.fact)) return;
         // Whoever waited at the allocator before it is forgotten there: asked again, by the same key.
@@ -199,6 +208,7 @@ void Process::start() {
         read_tokens_again();
         end_with_tokens();
     });
+    loop_.every(picture_.policy.reach_every, [this] { look_at_reach(); });
     loop_.every(settle_period, [this] { settle_waiting(); });
     loop_.every(picture_.policy.stream_heartbeat, [this] { streams_->on_heartbeat(); });
     server_->start();

@@ -14,7 +14,9 @@
 
 #include "bus/zmq_endpoint.hpp"
 #include "bus/follower.hpp"
+#include "gateway/enrolment.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/reach.hpp"
 #include "gateway/server.hpp"
 #include "gateway/streams.hpp"
 #include "gateway/tokens.hpp"
@@ -24,7 +26,9 @@ namespace berth::gateway {
 class Process {
 public:
     /// Connects, listens and writes <state>/gateway.url (this machine's way to it); serves from start() on.
-    static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, const std::string& state);
+    /// `for_hosts` is what a machine that enrols is told of the configuration.
+    static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, HostSettings for_hosts,
+                                                 const std::string& state);
     ~Process();
 
     void start();
@@ -59,6 +63,10 @@ private:
     void carry_out(ClientId client, Ask ask, const Turn& turn);
     void carry_out(ClientId client, TokenChange change, const Turn& turn);
     void carry_out(ClientId client, StreamWish wish, const Turn& turn);
+    void carry_out(ClientId client, EnrolWish wish, const Turn& turn);
+    void cut_off_gone();
+    void look_at_reach();
+    void note_reach(const HostId& host, std::string why);
     void ask_claim(const std::shared_ptr<Claiming>& claiming);
     void settle_claim(const std::shared_ptr<Claiming>& claiming, Result<Reply> reply);
     void give_up_unheard(const std::shared_ptr<Claiming>& claiming);
@@ -69,6 +77,7 @@ private:
 
     bus::ZmqLoop& loop_;
     std::string state_;
+    HostSettings host_settings_;
     std::string url_;
     std::string boot_;
     std::uint64_t requests_ = 0;
@@ -83,6 +92,7 @@ private:
     std::unique_ptr<bus::Follower> follower_;
     std::unique_ptr<Streams> streams_;
     std::unique_ptr<Server> server_;
+    std::unique_ptr<ReachWatch> reach_;
 };
 
 }  // namespace berth::gateway

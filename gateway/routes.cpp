@@ -30,6 +30,16 @@ constexpr FieldRule token_body[] = {{"role", name, required, "'user' or 'operato
                                     {"user", name, required, "The user, or the operator's name."},
                                     {"note", text, maybe, "What it is for."},
                                     {"ttl_ms", duration_ms, maybe, "Over after that; default: never."}};
+constexpr FieldRule host_token_body[] = {{"pool", name, maybe, "The pool that its machines join; default: the only one, or 'default'."},
+                                         {"ttl_ms", duration_ms, maybe, "No new machine after that; default: one hour."},
+                                         {"uses", number, maybe, "For so many machines; default: 1."},
+                                         {"note", text, maybe, "What it is for."}};
+constexpr FieldRule enrol_body[] = {{"name", name, required, "The host's id: 1 to 64 of a-z A-Z 0-9 and '-'."},
+                                    {"public_key", text, required, "Its CURVE key in Z85; the secret half stays where it was made."},
+                                    {"incarnation", id, required, "This life of the machine."},
+                                    {"clock", instant, required, "What time it has."},
+                                    {"pool", name, maybe, "Where it means to go; another pool's token is refused."},
+                                    {"version", text, maybe, "Of its agent."}};
 constexpr FieldRule page_query[] = {{"cursor", id, maybe, "The 'next' of the page before."},
                                     {"limit", number, maybe, "Items of a page."}};
 constexpr FieldRule list_query[] = {{"cursor", id, maybe, "The 'next' of the page before."},
@@ -57,6 +67,7 @@ constexpr FieldRule compat_heartbeat_body[] = {{"instanceId", id, required, "The
 constexpr auto everyone = Reach::everyone;
 constexpr auto known = Reach::known;
 constexpr auto operators = Reach::operators;
+constexpr auto hosts = Reach::hosts;
 constexpr auto reads = Effect::reads;
 constexpr auto changes = Effect::changes;
 constexpr auto v1 = Style::v1;
@@ -94,6 +105,9 @@ constexpr Route table[] = {
     {OP(list_tokens), "GET", "/v1/tokens", operators, reads, v1, "Tokens, without their text", {}, {}, "Tokens"},
     {OP(mint_token), "POST", "/v1/tokens", operators, changes, v1, "Mint a token; its text is shown this once", {}, token_body, "Token"},
     {OP(revoke_token), "POST", "/v1/tokens/{id}/revoke", operators, changes, v1, "End a token", {}, {}, "Revoked"},
+    {OP(mint_host_token), "POST", "/v1/host-tokens", operators, changes, v1, "Mint a token by which machines enrol; its text is shown this once", {}, host_token_body, "HostToken"},
+    {OP(enrol), "POST", "/v1/enrol", hosts, changes, v1, "A machine enrols its key, and learns what its agent needs", {}, enrol_body, "Enrolled"},
+    {OP(get_enrolment), "GET", "/v1/enrol/{id}", hosts, reads, v1, "What became of a machine that enrolled", {}, {}, "Enrolment"},
     {OP(healthz), "GET", "/healthz", everyone, reads, page, "The process answers", {}, {}, "Alive"},
     {OP(livez), "GET", "/livez", everyone, reads, page, "The process answers", {}, {}, "Alive"},
     {OP(readyz), "GET", "/readyz", everyone, reads, page, "What it needs answers too; 503 when not", {}, {}, "Health"},

@@ -19,7 +19,7 @@ namespace berth::gateway {
 enum class Operation {
            claim, list_claims, get_claim, list_workspaces, get_workspace, release, stop, start, destroy,
            extend, hold, link, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,
-           openapi, who, list_tokens, mint_token, revoke_token, healthz, livez, readyz, metrics, dashboard,
+           openapi, who, list_tokens, mint_token, revoke_token, mint_host_token, enrol, get_enrolment, healthz, livez, readyz, metrics, dashboard,
            dashboard_script, dashboard_stream, dashboard_style, home, compat_health, compat_status, compat_claim, compat_release,
            compat_destroy, compat_register, compat_heartbeat, compat_project
 };
@@ -27,7 +27,8 @@ enum class Operation {
 enum class Reach {
     everyone,    // without a token
     known,       // any token; users see and touch what is theirs
-    operators
+    operators,
+    hosts        // a host's token, and no other
 };
 enum class Effect { reads, changes };
 enum class Style {

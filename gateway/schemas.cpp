@@ -166,7 +166,7 @@ Json all_schemas() {
                            {"waiting", ref("ClaimState"), Need::optional}});
     all["Workspaces"] = paged("workspaces", "Workspace");
     all["Host"] = schema_of_type<HostView>();
-    add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional},
+    add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional}, {"reach", ref("Reach"), Need::optional},
                        {"waits_for", text(), Need::optional}});
     all["HostEnd"] = schema_of_type<EndHostReply>();
     add(all["HostEnd"], {{"host", text()}});
@@ -186,10 +186,19 @@ Json all_schemas() {
     all["Health"] = health_schema();
     all["Alive"] = object_of({{"status", words({"ok"})}});
     all["Me"] = object_of({{"role", words({"user", "operator"})}, {"user", text()}, {"token", text()}});
-    all["TokenState"] = object_of({{"id", text()}, {"role", words({"user", "operator"})}, {"user", text()}, {"note", text()},
-                                   {"created_at", moment()}, {"expires_at", moment(), Need::optional}});
+    all["TokenState"] = object_of({{"id", text()}, {"role", words({"user", "operator", "host"})}, {"user", text()}, {"note", text()},
+                                   {"created_at", moment()}, {"expires_at", moment(), Need::optional}, {"pool", text(), Need::optional},
+                                   {"uses_max", whole(), Need::optional}, {"used", whole(), Need::optional}});
     all["Token"] = all["TokenState"];
     add(all["Token"], {{"token", text()}});
+    all["HostToken"] = all["Token"];
+    add(all["HostToken"], {{"url", text()}, {"command", text()}});
+    all["Enrolled"] = object_of({{"host", text()}, {"pool", text()}, {"slots", whole()}, {"fresh", flag()},
+                                 {"broker", object_of({{"requests", text()}, {"public_key", text()}})},
+                                 {"settings", {{"type", "object"}, {"additionalProperties", {{"type", "object"}, {"additionalProperties", text()}}}}}});
+    all["Reach"] = object_of({{"ok", flag()}, {"why", text()}, {"at", moment()}});
+    all["Enrolment"] = object_of({{"host", text()}, {"pool", text(), Need::optional}, {"registered", flag()}, {"liveness", text(), Need::optional},
+                                  {"reach", ref("Reach"), Need::optional}});
     all["Tokens"] = paged("tokens", "TokenState", false);
     all["Revoked"] = object_of({{"revoked", text()}});
     all["OpenApi"] = {{"type", "object"}, {"required", Json::array({"openapi", "info", "paths"})}};

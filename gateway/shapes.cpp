@@ -54,13 +54,18 @@ Json workspace_shape(const WorkspaceView& workspace, const Picture& picture) {
     return shape;
 }
 
-Json host_shape(const HostView& host, const View& view, const HostHeartbeat* heartbeat) {
+Json reach_shape(const Reached& reached) { return {{"ok", reached.ok}, {"why", reached.why}, {"at", json_of(reached.at)}}; }
+
+Json host_shape(const HostView& host, const Picture& picture) {
     auto shape = json_of(host);
-    if (auto waits = waits_for(view, host); !waits.empty()) shape["waits_for"] = std::move(waits);
-    if (heartbeat == nullptr || heartbeat->incarnation != host.incarnation) return shape;
-    shape["load"] = json_of(heartbeat->load);
+    if (auto waits = waits_for(picture.view, host); !waits.empty()) shape["waits_for"] = std::move(waits);
+    const auto reached = picture.reached.find(host.host);
+    if (reached != picture.reached.end() && host.liveness != Liveness::gone) shape["reach"] = reach_shape(reached->second);
+    const auto heartbeat = picture.heartbeats.find(host.host);
+    if (heartbeat == picture.heartbeats.end() || heartbeat->second.incarnation != host.incarnation) return shape;
+    shape["load"] = json_of(heartbeat->second.load);
     auto phases = Json::array();
-    for (const auto& slot : heartbeat->slots) phases.push_back(std::string{to_string(slot.phase)});
+    for (const auto& slot : heartbeat->second.slots) phases.push_back(std::string{to_string(slot.phase)});
     shape["phases"] = std::move(phases);
     return shape;
 }
@@ -150,6 +155,10 @@ Json token_shape(const TokenEntry& entry) {
     Json shape = {{"id", entry.id}, {"role", role_word(entry.role)}, {"user", entry.user.value},
                   {"note", entry.note}, {"created_at", json_of(entry.created_at)}};
     if (entry.expires_at) shape["expires_at"] = json_of(*entry.expires_at);
+    if (!entry.grant) return shape;
+    shape["pool"] = entry.grant->pool.value;
+    shape["uses_max"] = entry.grant->uses_max;
+    shape["used"] = entry.grant->used;
     return shape;
 }
 

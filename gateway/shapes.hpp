@@ -10,7 +10,8 @@
 namespace berth::gateway {
 
 Json workspace_shape(const WorkspaceView& workspace, const Picture& picture);
-Json host_shape(const HostView& host, const View& view, const HostHeartbeat* heartbeat);
+Json host_shape(const HostView& host, const Picture& picture);
+Json reach_shape(const Reached& reached);
 Json pool_shape(const PoolDefined& pool, const View& view);
 Json claim_shape(const ClaimView& claim, const View& view);
 Json claim_reply_shape(const ClaimReply& reply);

@@ -90,11 +90,6 @@ HttpAnswer page_of(const Asked& asked, const char* name, const Map& map, Use&& u
     return json_answer(body);
 }
 
-const HostHeartbeat* heartbeat_of(const Picture& picture, const HostId& host) {
-    const auto at = picture.heartbeats.find(host);
-    return at == picture.heartbeats.end() ? nullptr : &at->second;
-}
-
 bool wanted_by(const Asked& asked, const UserId& user, std::string_view state) {
     const auto of_user = asked.query.text("user");
     const auto in_state = asked.query.text("state");
@@ -195,7 +190,7 @@ Step compat_agent(const Asked& asked) {
 
 Step mint(const Asked& asked) {
     const auto role = role_from(*asked.body.text("role"));
-    if (!role) return asked.bad_field("role", "is 'user' or 'operator'");
+    if (!role || *role == TokenRole::host) return asked.bad_field("role", "is 'user' or 'operator'");
     TokenWish wish{.role = *role, .user = UserId{*asked.body.text("user")}, .note = asked.body.text("note").value_or(""),
                    .ttl = asked.body.duration("ttl_ms")};
     return TokenChange{std::move(wish), "", asked.dress()};
@@ -277,7 +272,7 @@ Step decide(const Asked& asked) {
         case Operation::compat_release: return compat_release(asked);
         case Operation::list_hosts:
             return page_of(asked, "hosts", view.hosts, [&](const HostView& item) {
-                return host_shape(item, view, heartbeat_of(asked.picture, item.host));
+                return host_shape(item, asked.picture);
             });
         case Operation::get_host:
         case Operation::cordon:
@@ -291,7 +286,7 @@ Step decide(const Asked& asked) {
             if (asked.route.operation == Operation::drain) return asked.ask(CordonRequest{ref, asked.why(), Tenants::stop, principal});
             if (asked.route.operation == Operation::end_host) return end_host(asked, *host);
             if (asked.route.operation == Operation::uncordon) return asked.ask(UncordonRequest{ref, asked.why()});
-            return json_answer(host_shape(*host, view, heartbeat_of(asked.picture, host->host)));
+            return json_answer(host_shape(*host, asked.picture));
         }
         case Operation::list_pools:
             return page_of(asked, "pools", view.pools, [&](const PoolDefined& item) { return pool_shape(item, view); });
@@ -308,6 +303,9 @@ Step decide(const Asked& asked) {
             return json_answer({{"role", role_word(asked.caller.role)}, {"user", asked.caller.user.value}, {"token", asked.caller.token_id}});
         case Operation::list_tokens: return list_tokens(asked);
         case Operation::mint_token: return mint(asked);
+        case Operation::mint_host_token: return mint_host_token(asked);
+        case Operation::enrol: return enrol(asked);
+        case Operation::get_enrolment: return enrolment(asked);
         case Operation::revoke_token: return TokenChange{std::nullopt, asked.parameter, asked.dress()};
         case Operation::home:
         case Operation::dashboard: return page_answer("text/html; charset=utf-8", dashboard_page());
@@ -364,6 +362,11 @@ Step step(const Picture& picture, const HttpRequest& request, const Turn& turn) 
     auto* caller = std::get_if<Caller>(&identity);
     if (route.reach == Reach::operators && !(caller && caller->is_operator())) {
         return refused({403, ErrorKind::denied, "this needs an operator's token", "", Refusal::not_allowed});
+    }
+    // A host's token opens what is for hosts and nothing else; and nobody else's opens that.
+    const bool for_hosts = route.reach == Reach::hosts;
+    if (route.reach != Reach::everyone && (caller && caller->is_host()) != for_hosts) {
+        return refused({403, ErrorKind::denied, for_hosts ? "this needs a host's token: `berth host-token` makes one" : "a host's token only enrols machines", "", Refusal::not_allowed});
     }
     const auto unknown = route.style == Style::v1 ? Unknown::refused : Unknown::ignored;
     auto query = read_query(request.query, route.query, unknown);

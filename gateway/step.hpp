@@ -18,6 +18,14 @@
 
 namespace berth::gateway {
 
+/// How a browser would fare at a host's proxy, as this machine tried it.
+struct Reached {
+    bool ok = false;
+    std::string why;                       // when not
+    Instant at;
+    friend bool operator==(const Reached&, const Reached&) = default;
+};
+
 constexpr Duration head_patience{5'000};  // the allocator's beacon comes every second
 
 /// What is known, kept current by the shell.
@@ -29,6 +37,7 @@ struct Picture {
     View view;
     std::map<HostId, HostHeartbeat> heartbeats;
     std::map<WorkspaceId, UseSeen> uses;   // of those in the view
+    std::map<HostId, Reached> reached;     // of hosts that enrolled
     bool ever_followed = false;            // there was a view once
     bool following = false;                // and nothing was lost since
     Instant head_at;                       // when the allocator's beacon was last heard
@@ -71,9 +80,19 @@ struct TokenChange {
     Dress dress;
 };
 
+/// A machine with a host's token wants in; what is left to see is whether its key and its token's uses allow it.
+struct EnrolWish {
+    Machine machine;
+    std::string public_key;
+    PoolName pool;
+    std::uint32_t slots = 0;
+    std::string asked_at;                  // the name under which this gateway was asked, without its port
+    Dress dress;
+};
+
 struct MetricsWish {};                    // the shell's own counters are in it
 
-using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, MetricsWish>;
+using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, EnrolWish, MetricsWish>;
 
 struct Turn {
     Instant now;
@@ -83,6 +102,14 @@ struct Turn {
 Step step(const Picture& picture, const HttpRequest& request, const Turn& turn);
 HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply>& reply, const Turn& turn);
 HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& minted, const Turn& turn);
+/// What the shell learned: where hosts find the broker, and what the configuration says to them.
+struct EnrolAnswer {
+    bool fresh = false;                    // it was not enrolled before
+    std::string requests;                  // the broker's address
+    std::string broker_key;
+    std::map<std::string, std::map<std::string, std::string>> settings;   // section, key, as it stands in TOML
+};
+HttpAnswer answer_enrol(const EnrolWish& wish, const Result<EnrolAnswer>& outcome, const Turn& turn);
 /// Whether the picture shows what this reply tells of already. An answer waits for it (at most
 /// policy.catch_up), so that who reads after writing finds what they wrote.
 bool shows(const Picture& picture, const Result<Reply>& reply);

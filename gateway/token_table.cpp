@@ -32,17 +32,32 @@ Result<TokenEntry> read_entry(const Json& from, int version) {
     // Before there was a field for it, its note told it.
     const auto machine = from.find("machine");
     entry.of_machine = machine != from.end() ? machine->is_boolean() && machine->get<bool>() : version < 2 && entry.note == machine_note;
+    if (*role == TokenRole::host) {
+        const auto number = [&](const char* key) {
+            const auto at = from.find(key);
+            return at != from.end() && at->is_number_unsigned() ? at->get<std::uint32_t>() : 0;
+        };
+        entry.grant = HostGrant{PoolName{text("pool")}, number("uses_max"), number("used")};
+    }
     if (!text("expires_at").empty()) entry.expires_at = TRY(from_rfc3339(text("expires_at")));
     return entry;
 }
 
 }  // namespace
 
-std::string_view role_word(TokenRole role) { return role == TokenRole::operations ? "operator" : "user"; }
+std::string_view role_word(TokenRole role) {
+    switch (role) {
+        case TokenRole::operations: return "operator";
+        case TokenRole::host: return "host";
+        case TokenRole::user: break;
+    }
+    return "user";
+}
 
 std::optional<TokenRole> role_from(std::string_view word) {
     if (word == "operator") return TokenRole::operations;
     if (word == "user") return TokenRole::user;
+    if (word == "host") return TokenRole::host;
     return std::nullopt;
 }
 
@@ -67,6 +82,15 @@ Result<TokenTable> TokenTable::parse(std::string_view json) {
         auto entry = TRY(read_entry(item, version));
         TRY(table.add(std::move(entry)));
     }
+    const auto machines = all.find("machines");
+    if (machines == all.end()) return table;
+    if (!machines->is_array()) return fail(ErrorKind::corrupt, "'machines' is no list");
+    for (const auto& item : *machines) {
+        const auto word = [&](const char* key) { return item.is_object() ? item.value(key, std::string{}) : std::string{}; };
+        Machine machine{HostId{word("host")}, HostIncarnation{word("incarnation")}, word("token"), word("speaks") == "http"};
+        if (machine.host.empty()) return fail(ErrorKind::corrupt, "an item of 'machines' names no host");
+        table.machines_.push_back(std::move(machine));
+    }
     return table;
 }
 
@@ -79,9 +103,21 @@ std::string TokenTable::to_json() const {
         item["created_at"] = to_rfc3339(entry.created_at);
         if (entry.expires_at) item["expires_at"] = to_rfc3339(*entry.expires_at);
         if (entry.of_machine) item["machine"] = true;
+        if (entry.grant) {
+            item["pool"] = entry.grant->pool.value;
+            item["uses_max"] = entry.grant->uses_max;
+            item["used"] = entry.grant->used;
+        }
         list.push_back(std::move(item));
     }
-    return Json{{"version", 2}, {"tokens", std::move(list)}}.dump(2) + "\n";
+    Json all = {{"version", 2}, {"tokens", std::move(list)}};
+    if (machines_.empty()) return all.dump(2) + "\n";
+    auto& machines = all["machines"] = Json::array();
+    for (const auto& one : machines_) {
+        machines.push_back({{"host", one.host.value}, {"incarnation", one.incarnation.value}, {"token", one.token_id},
+                            {"speaks", one.foreign ? "http" : "bus"}});
+    }
+    return all.dump(2) + "\n";
 }
 
 const TokenEntry* TokenTable::find(std::string_view plain, Instant now) const {
@@ -91,7 +127,8 @@ const TokenEntry* TokenTable::find(std::string_view plain, Instant now) const {
     for (const auto& entry : entries_) {
         if (entry.hash.size() == hash.size() && CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = &entry;
     }
-    return found && found->expires_at && *found->expires_at <= now ? nullptr : found;
+    const bool over = found && found->expires_at && *found->expires_at <= now;
+    return over && found->role != TokenRole::host ? nullptr : found;
 }
 
 std::optional<std::string> TokenTable::why_over(std::string_view id, Instant now) const {
@@ -105,6 +142,50 @@ Result<void> TokenTable::add(TokenEntry entry) {
     if (entries_.size() >= entries_max) return fail(ErrorKind::limit, "there are {} tokens already: revoke some", entries_max);
     entries_.push_back(std::move(entry));
     return {};
+}
+
+const TokenEntry* TokenTable::of_id(std::string_view id) const {
+    const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const TokenEntry& entry) { return entry.id == id; });
+    return at == entries_.end() ? nullptr : &*at;
+}
+
+void TokenTable::forget_over(Instant now) {
+    const auto is_needed = [&](const TokenEntry& entry) {
+        return std::any_of(machines_.begin(), machines_.end(), [&](const Machine& one) { return one.foreign && one.token_id == entry.id; });
+    };
+    std::erase_if(entries_, [&](const TokenEntry& entry) {
+        if (!entry.expires_at) return false;
+        if (entry.role != TokenRole::host) return *entry.expires_at <= now;
+        return *entry.expires_at + host_token_memory <= now && !is_needed(entry);
+    });
+}
+
+const Machine* TokenTable::machine(const HostId& host) const {
+    const auto at = std::find_if(machines_.begin(), machines_.end(), [&](const Machine& one) { return one.host == host; });
+    return at == machines_.end() ? nullptr : &*at;
+}
+
+Result<void> TokenTable::enrol(Machine machine) {
+    const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const TokenEntry& entry) { return entry.id == machine.token_id; });
+    if (at == entries_.end() || !at->grant) return fail(ErrorKind::denied, "the token of {} was revoked", machine.host.value);
+    const auto* known = this->machine(machine.host);
+    const bool same = known && known->token_id == machine.token_id && known->incarnation == machine.incarnation;
+    if (same && *known == machine) return {};
+    if (!same) {
+        if (at->grant->used >= at->grant->uses_max) {
+            return fail(ErrorKind::limit, "this token was for {} machines, and so many came: ask for another with `berth host-token --pool {}`",
+                        at->grant->uses_max, at->grant->pool.value);
+        }
+        if (!known && machines_.size() >= entries_max) return fail(ErrorKind::limit, "there are {} machines already", entries_max);
+        ++at->grant->used;
+    }
+    remove_machine(machine.host);
+    machines_.push_back(std::move(machine));
+    return {};
+}
+
+bool TokenTable::remove_machine(const HostId& host) {
+    return std::erase_if(machines_, [&](const Machine& one) { return one.host == host; }) > 0;
 }
 
 bool TokenTable::remove(std::string_view id) {

@@ -3,6 +3,7 @@
 // are tokens.cpp's.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,12 +17,21 @@ namespace berth::gateway {
 
 enum class TokenRole {
     user,       // what belongs to this user
-    operations  // everything; "operator" in the file and the API
+    operations, // everything; "operator" in the file and the API
+    host        // a machine may enrol with it, and speak of itself; nothing else
 };
 std::string_view role_word(TokenRole role);
 std::optional<TokenRole> role_from(std::string_view word);
 
 inline constexpr std::string_view machine_note = "of this machine, in <state>/token";
+
+/// What a host's token allows: so many machines, into that pool.
+struct HostGrant {
+    PoolName pool;
+    std::uint32_t uses_max = 1;
+    std::uint32_t used = 0;               // never falls: a machine that is gone has used it
+    friend bool operator==(const HostGrant&, const HostGrant&) = default;
+};
 
 struct TokenEntry {
     std::string id;                       // "t-1f0c…": for lists and revoking; says nothing of the token
@@ -32,8 +42,21 @@ struct TokenEntry {
     Instant created_at;
     std::optional<Instant> expires_at;
     bool of_machine = false;              // stands in <state>/token; there is one at most
+    std::optional<HostGrant> grant;       // of a host's token
     friend bool operator==(const TokenEntry&, const TokenEntry&) = default;
 };
+
+/// A machine that enrolled by a token, until the ledger has seen its end.
+struct Machine {
+    HostId host;
+    HostIncarnation incarnation;          // that it enrolled in
+    std::string token_id;
+    bool foreign = false;                 // speaks HTTP only: the gateway stands for its agent on the bus
+    friend bool operator==(const Machine&, const Machine&) = default;
+};
+
+/// One that is over is remembered for so long, so that who uses it is told.
+inline constexpr Duration host_token_memory{24 * 3'600'000};
 
 std::string hash_of_token(std::string_view plain);
 
@@ -45,16 +68,27 @@ public:
     static Result<TokenTable> parse(std::string_view json);
     std::string to_json() const;
 
-    /// The entry of this token, or null when there is none or it is over.
+    /// The entry of this token, or null when there is none or it is over. A host's is found when it is over too: what
+    /// it may still do, its route says.
     const TokenEntry* find(std::string_view plain, Instant now) const;
     /// Why what that token began may not go on: it was revoked, or its time is over. Nothing while it may.
     std::optional<std::string> why_over(std::string_view id, Instant now) const;
     const std::vector<TokenEntry>& entries() const { return entries_; }
     Result<void> add(TokenEntry entry);
     bool remove(std::string_view id);
+    /// Forgets what is over and nobody needs; so the file stays small.
+    void forget_over(Instant now);
+
+    const TokenEntry* of_id(std::string_view id) const;
+    const std::vector<Machine>& machines() const { return machines_; }
+    const Machine* machine(const HostId& host) const;
+    /// Of a machine that is new to its token one use is taken; `limit` when there is none left.
+    Result<void> enrol(Machine machine);
+    bool remove_machine(const HostId& host);
 
 private:
     std::vector<TokenEntry> entries_;
+    std::vector<Machine> machines_;
 };
 
 struct TokenWish {
@@ -62,6 +96,7 @@ struct TokenWish {
     UserId user;
     std::string note;
     std::optional<Duration> ttl;
+    std::optional<HostGrant> grant = {};  // role host
 };
 struct MintedToken {
     TokenEntry entry;

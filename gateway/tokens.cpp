@@ -56,13 +56,10 @@ Result<TokenTable> load_tokens(const std::string& state) {
 Result<MintedToken> mint_token(const std::string& state, const TokenWish& wish, Instant now) {
     MintedToken minted{.plain = "berth_" + random_hex(token_bytes)};
     minted.entry = {.id = "t-" + random_hex(6), .role = wish.role, .user = wish.user, .note = wish.note,
-                    .hash = hash_of_token(minted.plain), .created_at = now};
+                    .hash = hash_of_token(minted.plain), .created_at = now, .grant = wish.grant};
     if (wish.ttl) minted.entry.expires_at = now + *wish.ttl;
     return with_table(state, [&](TokenTable& table) -> Result<MintedToken> {
-        // What is over is forgotten when something is added, so that the file stays small.
-        for (const auto& entry : std::vector<TokenEntry>(table.entries())) {
-            if (entry.expires_at && *entry.expires_at <= now) table.remove(entry.id);
-        }
+        table.forget_over(now);
         TRY(table.add(minted.entry));
         return minted;
     });
@@ -71,6 +68,17 @@ Result<MintedToken> mint_token(const std::string& state, const TokenWish& wish, 
 Result<void> revoke_token(const std::string& state, std::string_view id) {
     return with_table(state, [&](TokenTable& table) -> Result<void> {
         if (!table.remove(id)) return fail(ErrorKind::not_found, "no token {}", id);
+        return {};
+    });
+}
+
+Result<void> note_machine(const std::string& state, const Machine& machine) {
+    return with_table(state, [&](TokenTable& table) { return table.enrol(machine); });
+}
+
+Result<void> forget_machine(const std::string& state, const HostId& host) {
+    return with_table(state, [&](TokenTable& table) -> Result<void> {
+        table.remove_machine(host);
         return {};
     });
 }

@@ -16,6 +16,9 @@ Result<TokenTable> load_tokens(const std::string& state);
 /// Mint and revoke: read, change and replace the file, under a lock.
 Result<MintedToken> mint_token(const std::string& state, const TokenWish& wish, Instant now);
 Result<void> revoke_token(const std::string& state, std::string_view id);
+/// A machine enrolled by its token, which has a use less from then on; `limit` when it has none left.
+Result<void> note_machine(const std::string& state, const Machine& machine);
+Result<void> forget_machine(const std::string& state, const HostId& host);
 /// The operator's token of this machine: minted into <state>/token when there is none; one that is
 /// there is kept, and known to the gateway from then on.
 Result<void> keep_operator_token(const std::string& state, Instant now);

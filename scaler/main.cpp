@@ -28,8 +28,10 @@ berth::Result<scaler::Providers> open_providers(berth::shell::Ground& ground) {
     scaler::Providers providers;
     providers["local"] = scaler::on_a_thread(ground.loop, TRY(scaler::LocalProvider::open(ground.clock, std::move(policy), std::move(setup))));
     for (const auto& pool : TRY(berth::read_pools(ground.config))) {
+        if (pool.provider == berth::static_provider) continue;   // its hosts enrol themselves; none is launched
         if (!providers.contains(pool.provider)) {
-            return berth::fail(berth::ErrorKind::invalid, "[pool.{}] provider = \"{}\": only \"local\" is known", pool.pool.value, pool.provider);
+            return berth::fail(berth::ErrorKind::invalid, "[pool.{}] provider = \"{}\": only \"local\" and \"static\" are known", pool.pool.value,
+                               pool.provider);
         }
     }
     return providers;

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""13: hosts on other machines. Each machine is a network namespace with an address of its own: the control plane,
+three hosts that enrol with a token, a person's. Claims from the person's machine are opened at the host's own
+address; a drain moves a workspace; a cut network, one way and both, takes nothing from who works (I12) and gives
+nothing away twice (I1, I15); a host that was ended is cut off (I23). Issue 13, requirements 1, 2, 17, 28."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from network import Network, is_possible
+from stage import BIN, Browser, expect, http_call, say, skip, wait_for
+
+SETTINGS = """
+[pool.lab]
+provider = "static"
+slots_per_host = 2
+[pool.attic]
+provider = "static"
+[gateway]
+listen_address = "0.0.0.0"
+public_url = "http://{plane}:9092"
+reach_every = "1s"
+[broker]
+requests_hosts = "tcp://0.0.0.0:9094"
+[allocator]
+heartbeat = "1s"
+[reaper]
+heartbeat = "1s"
+tick = "200ms"
+[hostagent]
+outage_limit = "1h"
+"""
+
+
+class Plane:
+    """The control plane on its machine, as `berth up` runs it there."""
+
+    def __init__(self, machine, folder):
+        self.machine, self.state = machine, os.path.join(folder, "plane")
+        self.config = os.path.join(folder, "berth.toml")
+        with open(self.config, "w") as text:
+            text.write(SETTINGS.format(plane=machine.address))
+        self.url = f"http://{machine.address}:9092"
+        self.env = dict(os.environ, BERTH_STATE=self.state, USER="operator", XDG_CONFIG_HOME=folder)
+        self.log = open(os.path.join(folder, "up.log"), "ab")
+        self.up_process = subprocess.Popen(machine.command(os.path.join(BIN, "berth"), "up", "--engine", "process", "--config", self.config),
+                                           stdout=self.log, stderr=subprocess.STDOUT, env=self.env, start_new_session=True)
+        wait_for("berth up is ready", lambda: b"berth is ready" in open(self.log.name, "rb").read(), 60)
+        self.token = open(os.path.join(self.state, "token")).read().strip()
+
+    def cli(self, *words, check=True):
+        done = subprocess.run(self.machine.command(os.path.join(BIN, "berth"), *words), capture_output=True, text=True, env=self.env, timeout=120)
+        assert not check or done.returncode == 0, f"berth {' '.join(words)}: {done.stdout}{done.stderr}"
+        return done
+
+    def call(self, method, path, body=None, token=None, key=None, timeout=60):
+        headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        with self.machine.inside():
+            return http_call(f"http://127.0.0.1:9092{path}", method, headers, None if body is None else json.dumps(body), timeout)
+
+    def host(self, name):
+        answer = self.call("GET", f"/v1/hosts/{name}")
+        return answer.json() if answer.status == 200 else {}
+
+    def wait_host(self, name, within=60, **wanted):
+        wait_for(f"{name} is {wanted}", lambda: all(self.host(name).get(key) == value for key, value in wanted.items()), within)
+
+    def facts(self):
+        facts, page = [], 1
+        while True:
+            answer = self.call("GET", f"/v1/facts?from={page}&limit=500").json()
+            facts += answer["facts"]
+            if "next" not in answer:
+                return facts
+            page = answer["next"]
+
+
+class Host:
+    """One more machine, by the command that `berth host-token` printed."""
+
+    def __init__(self, plane, machine, name, folder):
+        self.plane, self.machine, self.name = plane, machine, name
+        self.state, self.homes = os.path.join(folder, name), os.path.join(folder, "homes")
+        self.output = os.path.join(folder, name + ".log")
+        self.agent = None
+
+    def join(self, token, *more, run=True):
+        words = self.machine.command(os.path.join(BIN, "berth-hostagent"), "join", "--url", self.plane.url, "--token", token, "--name", self.name,
+                                     "--state", self.state, "--homes", self.homes, "--engine", "process", *more)
+        if run:
+            self.agent = subprocess.Popen(words, stdout=open(self.output, "ab"), stderr=subprocess.STDOUT, start_new_session=True)
+            return None
+        done = subprocess.run(words + ["--no-run"], capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def start(self):
+        """As its systemd unit would: the folder says all."""
+        self.agent = subprocess.Popen(self.machine.command(os.path.join(BIN, "berth-hostagent"), "--state", self.state),
+                                      stdout=open(self.output, "ab"), stderr=subprocess.STDOUT, start_new_session=True)
+
+    def said(self, text):
+        return text in open(self.output, errors="replace").read()
+
+
+class Person:
+    def __init__(self, plane, machine, user):
+        self.plane, self.machine, self.user = plane, machine, user
+        self.token = plane.call("POST", "/v1/tokens", {"role": "user", "user": user}).json()["token"]
+
+    def claim(self, project, wait_ms=60000):
+        """From their own machine, by HTTP to the gateway's public address."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json",
+                   "Idempotency-Key": f"{self.user}-{project}-{time.monotonic_ns()}"}
+        with self.machine.inside():
+            return http_call(self.plane.url + "/v1/claims", "POST", headers, json.dumps({"project": project, "pool": "lab", "wait_ms": wait_ms}), 90)
+
+    def granted(self, project):
+        answer = self.claim(project)
+        said = answer.json()
+        assert said.get("state") == "granted", f"{answer.status}: {said}"
+        return said
+
+    def release(self, workspace):
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        with self.machine.inside():
+            return http_call(f"{self.plane.url}/v1/workspaces/{workspace}/release", "POST", headers, "{}").status
+
+    def open(self, granted):
+        """The link at the host's own address; the name in it is no DNS name here, so the address is given."""
+        with self.machine.inside():
+            return Browser(granted["link"], address=granted["ip"])
+
+    def get(self, browser, path="/"):
+        with self.machine.inside():
+            return browser.get(path).status
+
+    def socket(self, browser):
+        with self.machine.inside():
+            return browser.socket()
+
+
+def judge(facts):
+    """No slot was leased twice, and no workspace had two leases (I1); epochs only grew (I3)."""
+    slots, workspaces, epochs, granted = {}, {}, {}, 0
+    for fact in facts:
+        data = fact["data"]
+        if fact["type"] == "lease.granted":
+            slot = (data["host"], data["slot"])
+            assert slot not in slots, f"{slot} was leased twice: {slots[slot]} and {data['workspace']}"
+            assert data["workspace"] not in workspaces, f"{data['workspace']} had two leases: {workspaces[data['workspace']]} and {slot}"
+            assert int(data["epoch"]) > epochs.get(slot, 0), f"the epoch of {slot} did not grow"
+            slots[slot], workspaces[data["workspace"]], epochs[slot] = data["workspace"], slot, int(data["epoch"])
+            granted += 1
+        elif fact["type"] in ("workspace.stopped", "workspace.failed"):
+            slots.pop(workspaces.pop(data["workspace"], None), None)
+    return granted
+
+
+def tell(network, plane, hosts):
+    print("==== up.log\n" + open(plane.log.name, errors="replace").read()[-2000:])
+    for name in ("broker", "allocator", "gateway"):
+        path = os.path.join(plane.state, "log", name + ".log")
+        print(f"==== {name}\n" + (open(path, errors="replace").read()[-3000:] if os.path.exists(path) else ""))
+    for host in hosts:
+        print(f"==== {host.name}\n" + (open(host.output, errors="replace").read()[-3000:] if os.path.exists(host.output) else ""))
+
+
+def enrol(plane, hosts, stranger):
+    minted = plane.cli("host-token", "--pool", "lab", "--uses", "3", "--ttl", "10m")
+    words = minted.stdout.split()
+    expect(words[:4] == ["berth-hostagent", "join", "--url", plane.url], "`berth host-token` prints the one command, with the address that others use")
+    token = words[5]
+    for host in hosts:
+        host.join(token)
+    for host in hosts:
+        plane.wait_host(host.name, liveness="live", pool="lab", provider="static")
+        wait_for(f"the gateway reached {host.name}'s proxy", lambda: plane.host(host.name).get("reach", {}).get("ok"), 20)
+    expect(all(plane.host(host.name)["public_ip"] == host.machine.address for host in hosts), "three machines enrolled, each by its own address")
+    wait_for("and the agents say so themselves", lambda: all(host.said("host.reached") for host in hosts), 20)
+    line = open(f"/proc/{hosts[0].agent.pid}/cmdline").read()
+    expect(token not in line, "the token does not stand in the list of processes (I30)")
+
+    expect_refusal(stranger.join(token, run=False), "the token is spent: it was for 3 machines")
+    expect_refusal(stranger.join("berth_" + "0" * 64, run=False), "it was revoked, or mistyped")
+    attic = plane.cli("host-token", "--pool", "attic", "-o", "name").stdout.strip()
+    expect_refusal(stranger.join(attic, "--pool", "lab", run=False), "this token is for pool 'attic', not for 'lab'")
+    taken = Host(plane, stranger.machine, hosts[0].name, os.path.join(os.path.dirname(stranger.state), "elsewhere"))
+    expect_refusal(taken.join(attic, run=False), f"{hosts[0].name} is enrolled with another key")
+    spare = json.loads(plane.cli("host-token", "--pool", "attic", "-o", "json").stdout)
+    plane.cli("host-token", "revoke", spare["id"])
+    expect_refusal(stranger.join(spare["token"], run=False), "it was revoked, or mistyped")
+    listed = json.loads(plane.cli("host-token", "list", "-o", "json").stdout)
+    expect(any(one["used"] == 3 and one["uses_max"] == 3 for one in listed), "`berth host-token list` counts the machines that came")
+    logs = "".join(open(os.path.join(plane.state, "log", name), errors="replace").read() for name in os.listdir(os.path.join(plane.state, "log")))
+    expect(token not in logs and token not in open(os.path.join(plane.state, "tokens.json")).read(), "no token stands in a log, nor at rest (I30)")
+    return attic
+
+
+def expect_refusal(outcome, text):
+    code, said = outcome
+    lines = [line for line in said.splitlines() if text in line]
+    expect(code != 0 and len(lines) == 1, f"refused in one line: {lines[0] if lines else said}")
+
+
+def work(plane, ada, hosts):
+    by_name = {host.name: host for host in hosts}
+    site = ada.granted("site")
+    expect(site["ip"] == by_name[site["host"]].machine.address, f"a claim from the person's machine lands on {site['host']}")
+    page = ada.open(site)
+    expect(ada.get(page) == 200, "its page opens at the host's own address")
+    socket = ada.socket(page)
+    socket.ask("write note.txt kept")
+    expect(ada.release(site["workspace"]) == 200 and socket.is_cut(10), "a release cuts the open WebSocket")
+
+    again = ada.granted("site")
+    expect(again["workspace"] == site["workspace"], "asked again it is the same workspace")
+    drained = again["host"]
+    plane.cli("hosts", "drain", drained, "--wait", "30s")
+    moved = ada.granted("site")
+    expect(moved["host"] != drained and moved["workspace"] == site["workspace"], f"drained from {drained}, it starts on {moved['host']}")
+    page = ada.open(moved)
+    expect("kept" in ada.socket(page).ask("read note.txt"), "with its files, which the hosts share")
+    plane.cli("hosts", "uncordon", drained)
+    return moved, page
+
+
+def cut(plane, ada, hosts, held, page):
+    host = next(one for one in hosts if one.name == held["host"])
+    socket = ada.socket(page)
+    for ways in (("INPUT", "OUTPUT"), ("INPUT",), ("OUTPUT",)):
+        said = {1: {"INPUT": "from the control plane", "OUTPUT": "to the control plane"}.get(ways[0]), 2: "both ways"}[len(ways)]
+        host.machine.cut_from(plane.machine, ways)
+        plane.wait_host(host.name, liveness="unknown", within=30)
+        expect(socket.ask("echo here") and ada.get(page) == 200, f"cut {said}: {host.name} is unknown, and who works there works on (I12)")
+        other = ada.granted(f"other-{len(ways)}{ways[0]}")
+        expect(other["host"] != host.name, "what is new lands on another host (I14)")
+        same = ada.claim("site", wait_ms=0).json()
+        expect(same.get("workspace", held["workspace"]) == held["workspace"] and same.get("host", held["host"]) == held["host"],
+               "the workspace there is started nowhere else (I15)")
+        begun = time.monotonic()
+        host.machine.heal()
+        plane.wait_host(host.name, liveness="live", within=60)
+        expect(socket.ask("echo still") and ada.get(page) == 200, f"healed within {time.monotonic() - begun:.1f} s, with the same session")
+        ada.release(other["workspace"])
+
+
+def lose_power(plane, ada, hosts, held):
+    host = next(one for one in hosts if one.name == held["host"])
+    host.machine.kill()
+    plane.wait_host(host.name, liveness="unknown", within=30)
+    again = ada.claim("site", wait_ms=0).json()
+    expect(again.get("host", held["host"]) == held["host"], "a host that lost its power keeps its lease until somebody knows (I15)")
+    host.start()
+    plane.wait_host(host.name, liveness="live", within=60)
+    back = ada.granted("site")
+    page = ada.open(back)
+    expect(back["workspace"] == held["workspace"] and "kept" in ada.socket(page).ask("read note.txt"), "started by its folder alone, it is the same host, and the workspace is back")
+
+
+def end(plane, ada, hosts, attic):
+    host = hosts[0]
+    plane.cli("hosts", "end", host.name, "--force", "--wait", "60s")
+    expect(not os.path.exists(os.path.join(plane.state, "keys/peers", host.name)), f"{host.name} is gone, and its key is admitted no more (I23)")
+    host.machine.kill()
+    expect_refusal(host.join(attic, run=False), "was ended by an operator: remove its folder")
+    shutil.rmtree(host.state)
+    host.join(attic)
+    plane.wait_host(host.name, liveness="live", pool="attic", within=60)
+    expect(True, "with a new key and folder it comes again, into another pool")
+
+
+why = is_possible()
+if why:
+    skip(why)
+folder = tempfile.mkdtemp(prefix="berth-e2e-13-")
+network = Network()
+plane, hosts, good = None, [], False
+try:
+    plane = Plane(network.add("plane", 1), folder)
+    say(f"the control plane is up at {plane.url}")
+    hosts = [Host(plane, network.add(f"box{number}", 10 + number), f"box-{number}", folder) for number in (1, 2, 3)]
+    stranger = Host(plane, network.add("stranger", 20), "box-4", folder)
+    attic = enrol(plane, hosts, stranger)
+    ada = Person(plane, network.add("person", 50), "ada")
+    held, page = work(plane, ada, hosts)
+    cut(plane, ada, hosts, held, page)
+    lose_power(plane, ada, hosts, held)
+    end(plane, ada, hosts, attic)
+    expect(judge(plane.facts()) >= 6, "no slot was ever leased twice, and epochs only grew (I1, I3)")
+    good = True
+finally:
+    if plane and not good:
+        tell(network, plane, hosts)
+    network.end()
+    if os.environ.get("BERTH_KEEP"):
+        say(f"kept {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
