@@ -39,6 +39,10 @@ ScriptedHost::ScriptedHost(Cluster& cluster, const std::string& name, std::uint3
     });
 }
 
+void ScriptedHost::prepare() {
+    for (std::uint32_t slot = 0; slot < slots_; ++slot) reports_[slot] = {slot, SlotPhase::prepared, {}, {}, {"k"}, ""};
+}
+
 void ScriptedHost::answer_held_binds() {
     peer_.loop().post([this] {
         answers_binds = true;

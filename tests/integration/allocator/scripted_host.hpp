@@ -18,6 +18,8 @@ public:
     TestPeer& peer() { return peer_; }
     Result<HostOrders> enrol();
     Result<HostOrders> beat();
+    /// Every slot is a standby from its next beat on.
+    void prepare();
     const std::map<std::uint32_t, SlotReport>& reports() const { return reports_; }
     /// As for idleness: its next beat says so. Nothing when that epoch is not bound there.
     void stop_by_itself(std::uint32_t slot, Epoch epoch, const std::string& why);

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs benches: script/bench --help."""
+import argparse
+import datetime
+import importlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+
+from plumbing.picture import picture                                     # noqa: E402
+from plumbing.processes import end_all, facts_of_machine, raise_limits   # noqa: E402
+from plumbing.report import number                                       # noqa: E402
+
+NAMES = ["a1", "a2", "a3", "h", "b1", "b2", "c1", "c2", "e", "f"]
+
+
+class Bench:
+    """What a bench may use: where the programs are, how long and how often, whether it is only a smoke test."""
+
+    def __init__(self, options):
+        self.bin, self.smoke, self.hosts = options.bin, options.smoke, options.hosts
+        self.turns = 1 if options.smoke else options.turns
+        self.seconds = 0.3 if options.smoke else options.seconds
+
+    def told(self, side, turn, figures):
+        rate = number(figures.get("per_second")) if "per_second" in figures else "–"
+        p50 = figures.get("latency", {}).get("p50_us")
+        print(f"   turn {turn + 1}: {side.name}: {rate}/s" + (f", p50 {p50 / 1e3:.3g} ms" if p50 else "") +
+              f"; others used {figures['others']:.2f} cores", flush=True)
+
+
+def commit():
+    def git(*words):
+        return subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True).stdout.strip()
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("-changed" if git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def write(results, options, failures):
+    about = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": facts_of_machine(),
+             "turns": options.turns, "seconds": options.seconds}
+    machine = about["machine"]
+    head = (f"# Benches of {about['date']}, commit {about['commit']}\n\n{machine['cores']} cores ({machine['cpu']}), "
+            f"{machine['memory_gib']} GiB, Linux {machine['kernel']}. {options.turns} turns of {options.seconds} s, the sides one after the "
+            "other in each; medians, least and most in brackets. *Others' cores*: what ran beside it and is not ours.\n\n")
+    text = head + "\n".join(result.markdown() for result in results) + "".join(f"\n- **{name} failed**: {why}\n" for name, why in failures)
+    out = pathlib.Path(options.results)
+    out.mkdir(parents=True, exist_ok=True)
+    base = out / f"{about['date']}-{about['commit']}{options.suffix}"
+    base.with_name(base.name + ".md").write_text(text)
+    base.with_name(base.name + ".json").write_text(json.dumps({**about, "benches": [result.json() for result in results]}, indent=1) + "\n")
+    for result in results:
+        path = HERE.parent / f"docs/pictures/bench_{result.name}.svg" if options.docs else out / f"{base.name}.{result.name}.svg"
+        path.write_text(picture(result))
+    print(f"written: {base}.md, .json and a picture of each")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="script/bench", description="A bench for each promise, beside its peer, in turns in one run.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
+    parser.add_argument("--smoke", action="store_true", help="seconds, nothing judged, nothing written")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3, help="of one side's turn")
+    parser.add_argument("--hosts", type=int, default=10_000, help="simulated hosts")
+    parser.add_argument("--bin", type=lambda text: pathlib.Path(text).resolve(), default=HERE.parent / "build/release/bin")
+    parser.add_argument("--results", default=HERE / "results", help="folder that gets <date>-<commit>.md, .json")
+    parser.add_argument("--suffix", default="", help="of those names")
+    parser.add_argument("--docs", action="store_true", help="pictures go to docs/pictures")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in NAMES]
+    if unknown:
+        parser.error(f"no bench is named {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    raise_limits()
+    bench, results, failures = Bench(options), [], []
+    for name in options.names or NAMES:
+        module = importlib.import_module(name)
+        print(f"== {module.TITLE}", flush=True)
+        begun = time.monotonic()
+        try:
+            result = module.run(bench)
+        except Exception as error:                     # whatever it is, the other benches go on and this one is named
+            traceback.print_exc()
+            failures.append((name, f"{type(error).__name__}: {error}".splitlines()[0]))
+            end_all()
+            continue
+        results.append(result)
+        print(result.markdown())
+        print(f"   ({time.monotonic() - begun:.0f} s)", flush=True)
+    if not options.smoke:
+        write(results, options, failures)
+    elif any(remark for result in results for remark in result.remarks if "failed:" in remark):
+        failures.append(("smoke", "operations failed"))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
