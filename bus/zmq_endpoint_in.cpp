@@ -9,6 +9,12 @@
 
 namespace berth::bus {
 
+namespace {
+
+constexpr Duration clock_difference_least{1'000};
+
+}  // namespace
+
 bool ZmqEndpoint::Inside::drain(zmq::socket_t& socket, Channel channel) {
     Frames frames;
     for (std::size_t i = 0; i < drain_max; ++i) {
@@ -64,8 +70,21 @@ void ZmqEndpoint::Inside::take_reply(Delivery delivery) {
     if (delivery.envelope.error && delivery.stamp.role == Role::broker && delivery.envelope.error->kind == ErrorKind::unavailable) {
         return finish_absent(id, *delivery.envelope.error);
     }
+    if (delivery.envelope.error && delivery.stamp.role == Role::broker) note_late(delivery);
     if (delivery.envelope.error) return finish(id, fail(*delivery.envelope.error));
     finish(id, std::move(delivery));
+}
+
+// Its clock and ours parted: one of us began before the machine slept, or before its clock was set. From
+// here on our requests bear its time; what truly came late was late by little.
+void ZmqEndpoint::Inside::note_late(const Delivery& refusal) {
+    if (refusal.envelope.error->kind != ErrorKind::timeout) return;
+    const auto ahead = refusal.envelope.time - loop.now();
+    if (std::chrono::abs(ahead - broker_ahead) < clock_difference_least) return;
+    broker_ahead = std::chrono::abs(ahead) < clock_difference_least ? Duration{0} : ahead;
+    log_warn("clock.jumped", {{"why", fmt::format("the clock of the broker is {} {} ours: one of us is older than a change of this machine's clock. "
+                                                  "Requests go by the broker's clock now; a restart of the older process ends it",
+                                                  to_text(std::chrono::abs(ahead)), ahead > Duration{0} ? "ahead of" : "behind")}});
 }
 
 void ZmqEndpoint::Inside::take_request(const Delivery& delivery) {

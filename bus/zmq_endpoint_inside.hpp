@@ -67,6 +67,7 @@ struct ZmqEndpoint::Inside {
     Registration registration = Registration::none;
     std::function<void()> serving_handler;                     // until the first registration
     Instant broker_heard;
+    Duration broker_ahead{0};                                  // its clock, by its last word on a request that came late
     std::optional<TimerId> beat_timer;
     std::optional<TimerId> serve_timer;
 
@@ -97,6 +98,7 @@ struct ZmqEndpoint::Inside {
     void refuse_message(std::string_view why, const std::string& sender);
     void take(const Frames& frames, Channel channel);
     void take_reply(Delivery delivery);
+    void note_late(const Delivery& refusal);
     void take_request(const Delivery& delivery);
     void take_event(const Delivery& delivery, const std::string& topic);
 

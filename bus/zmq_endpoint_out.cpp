@@ -101,7 +101,8 @@ void ZmqEndpoint::Inside::ask(std::string_view name, Bytes data, Duration timeou
     }
     auto envelope = envelope_for(name, std::move(data), note);
     const auto until = loop.now() + timeout;
-    envelope.deadline = until;
+    envelope.time += broker_ahead;
+    envelope.deadline = until + broker_ahead;
     auto bytes = encode_envelope(envelope);
     if (bytes.size() > frame_max) {
         return answer_soon(std::move(handler),

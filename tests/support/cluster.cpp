@@ -48,8 +48,8 @@ bus::Connection Cluster::connection(const std::string& name, Role role) const {
     return or_throw(bus::read_connection(folder_ / "bus.toml", folder_ / "keys", {name, role}));
 }
 
-TestPeer::TestPeer(Cluster& cluster, const std::string& name, Role role)
-    : endpoint_(or_throw(bus::ZmqEndpoint::open(loop_, cluster.connection(name, role)))) {}
+TestPeer::TestPeer(Cluster& cluster, const std::string& name, Role role, Duration ahead)
+    : clock_(ahead), endpoint_(or_throw(bus::ZmqEndpoint::open(loop_, cluster.connection(name, role)))) {}
 
 bool TestPeer::until(const std::function<bool()>& is_so, Duration within) {
     const auto deadline = clock_.now() + within;

@@ -38,7 +38,8 @@ private:
 /// A peer inside the test, on a loop that runs while the test waits.
 class TestPeer {
 public:
-    TestPeer(Cluster& cluster, const std::string& name, Role role);
+    /// `ahead`: of its clock, before everybody else's.
+    TestPeer(Cluster& cluster, const std::string& name, Role role, Duration ahead = Duration{0});
 
     bus::ZmqLoop& loop() { return loop_; }
     bus::ZmqEndpoint& endpoint() { return *endpoint_; }
@@ -55,7 +56,16 @@ public:
     }
 
 private:
-    RealClock clock_;
+    class ShiftedClock final : public Clock {
+    public:
+        explicit ShiftedClock(Duration ahead) : ahead_(ahead) {}
+        Instant now() const override { return real_.now() + ahead_; }
+
+    private:
+        RealClock real_;
+        Duration ahead_;
+    };
+    ShiftedClock clock_;
     bus::ZmqLoop loop_{clock_};
     std::unique_ptr<bus::ZmqEndpoint> endpoint_;
 };

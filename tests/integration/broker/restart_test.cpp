@@ -194,5 +194,22 @@ TEST(broker_restart, an_endpoint_tells_once_that_it_serves_and_the_next_request_
     EXPECT_EQ(told, 1) << "that it serves again is no news to who waits for its start";
 }
 
+TEST(broker_restart, a_process_that_is_older_than_a_jump_of_the_clock_is_heard_again_FieldReport22) {
+    Cluster cluster;
+    cluster.start("broker");
+    Worker worker(cluster, "s-a");
+    for (const auto ahead : {Duration{-120'000}, Duration{120'000}}) {       // the broker is the younger one, or the older
+        TestPeer reaper(cluster, "reaper", Role::reaper, ahead);
+        std::uint32_t asked = 0;
+        const auto answered = [&] {
+            ++asked;
+            return reaper.ask(TerminateOrphanRequest{.instance = "i-1"}, patience).has_value();
+        };
+        EXPECT_TRUE(eventually(answered, Duration{15'000})) << "its clock differs by " << to_text(ahead);
+        EXPECT_LE(asked, 3U) << "one refusal is enough to learn it";
+        EXPECT_TRUE(answered()) << "and it stays so";
+    }
+}
+
 }  // namespace
 }  // namespace berth::testing
