@@ -146,7 +146,7 @@ std::string hosts_booting(const State& state, const PoolName& pool) {
     return booting == 0 ? std::string{} : fmt::format("{} host{} booting", booting, booting == 1 ? "" : "s");
 }
 
-ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint32_t place) {
+ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint32_t place, Instant now) {
     ClaimProgress progress{.claim = claim.asked.claim, .key = claim.asked.key, .state = claim.state, .place = place,
                            .phase = "queued", .since = claim.asked.accepted_at};
     if (claim.state == ClaimState::starting) {
@@ -156,6 +156,8 @@ ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint3
     if (const auto booting = hosts_booting(state, claim.asked.pool); !booting.empty()) progress.phase = "queued; " + booting;
     if (const auto at = state.blocked_by.find(claim.asked.pool); at != state.blocked_by.end()) {
         progress.blocked_by = at->second;
+    } else if (auto why = why_passed_over(state, claim.asked.pool, now)) {
+        progress.blocked_by = std::move(*why);
     }
     return progress;
 }
@@ -211,7 +213,7 @@ void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked) {
     }
     state.queue[pool->pool][order_of(id)] = id;
     const auto place = static_cast<std::uint32_t>(state.queue[pool->pool].size());
-    turn.out.progress.push_back(progress_of(state, state.view.claims.at(id), place));
+    turn.out.progress.push_back(progress_of(state, state.view.claims.at(id), place, turn.now));
 }
 
 void ask_outcome(Turn& turn, const Asked<ClaimOutcomeRequest>& asked) {
@@ -298,6 +300,7 @@ void expire_claims(Turn& turn) {
         auto text = fmt::format("no slot became free in pool {} within {}", claim.asked.pool.value, waited);
         const auto blocked = turn.state.blocked_by.find(claim.asked.pool);
         if (blocked != turn.state.blocked_by.end()) text += ": " + blocked->second;
+        if (const auto why = why_passed_over(turn.state, claim.asked.pool, turn.now)) text += "; passed over is " + *why;
         if (const auto why = why_unsettled(turn.state, turn.now)) text += ": " + *why;
         const auto booting = hosts_booting(turn.state, claim.asked.pool);
         if (!booting.empty()) text += fmt::format("; {}: `berth doctor` says what keeps it from coming", booting);
@@ -314,7 +317,7 @@ void tell_progress(Turn& turn) {
         std::uint32_t place = 0;
         for (const auto& [order, id] : queue) {
             if (++told > state.policy.progress_claims_max) return;
-            turn.out.progress.push_back(progress_of(state, state.view.claims.at(id), ++place));
+            turn.out.progress.push_back(progress_of(state, state.view.claims.at(id), ++place, turn.now));
         }
     }
 }

@@ -71,6 +71,28 @@ void quarantine(Turn& turn, const HostView& host, std::uint32_t slot, const std:
     turn.record(SlotQuarantined{host.host, host.incarnation, slot, text}, text);
 }
 
+// A host that can start nothing takes no lease until it says that it can (its text may change each time it tries).
+void note_trouble(Turn& turn, const HostView& host, const std::optional<std::string>& trouble) {
+    const bool is_in_trouble = trouble && !trouble->empty();
+    if (is_in_trouble == host.impaired.has_value()) return;
+    const HostRef ref{host.host, host.incarnation};
+    if (is_in_trouble) turn.record(HostImpaired{ref, *trouble}, fmt::format("it can start nothing: {}", *trouble));
+    else turn.record(HostImpaired{ref, ""}, "it can start environments again");
+}
+
+// What its host says of a workspace that runs: another environment than the last, and what its user should know.
+void note_run(Turn& turn, const WorkspaceView& workspace, const SlotReport& report) {
+    if (workspace.state != WorkspaceState::active || report.phase != SlotPhase::bound || report.workspace != workspace.workspace) return;
+    if (!report.container.empty() && report.container != workspace.container) {
+        turn.record(WorkspaceRestarted{.workspace = workspace.workspace, .epoch = workspace.epoch, .host = workspace.host, .slot = workspace.slot,
+                                       .container = report.container},
+                    report.text.empty() ? "its host started another environment for it" : report.text);
+    }
+    if (report.incident.value_or("") == workspace.incident.value_or("")) return;
+    const auto text = report.incident.value_or("");
+    turn.record(WorkspaceIncident{workspace.workspace, workspace.epoch, text}, text.empty() ? "that is over" : "its host says so");
+}
+
 // Compares one slot's report with the ledger and corrects. The ledger is the truth about who may
 // be there; the host is the truth about what is (I10).
 void compare(Turn& turn, const HostView& host, const SlotReport& report) {
@@ -92,6 +114,7 @@ void compare(Turn& turn, const HostView& host, const SlotReport& report) {
         }
         return;
     }
+    if (!slot.workspace.empty() && report.epoch == slot.epoch) note_run(turn, turn.state.view.workspaces.at(slot.workspace), report);
     if (slot.workspace.empty() || report.phase != SlotPhase::stopped || report.epoch != slot.epoch || report.workspace != slot.workspace) return;
     const auto id = slot.workspace;
     const auto& workspace = turn.state.view.workspaces.at(id);
@@ -142,13 +165,14 @@ void ask(Turn& turn, const Asked<HostHeartbeat>& asked) {
         return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("host {} is not registered in this incarnation; register first", beat.host.value)});
     }
     auto& seen = turn.state.seen[beat.host];
-    const bool same = seen.beat.incarnation == beat.incarnation && seen.beat.slots == beat.slots;   // as most
+    const bool same = seen.beat.incarnation == beat.incarnation && seen.beat.slots == beat.slots && seen.beat.trouble == beat.trouble;   // as most
     seen.at = turn.now;
     if (!same) seen.beat = beat;
     seen.beat.term_seen = beat.term_seen;
     seen.beat.load = beat.load;
     seen.beat.position_seen = beat.position_seen;
     if (host->liveness == Liveness::unknown) turn.record(HostReturned{{host->host, host->incarnation}}, "its heartbeat was heard again");
+    note_trouble(turn, *host, beat.trouble);
     for (const auto& report : beat.slots) {
         if (report.slot < host->slots.size()) compare(turn, *host, report);
     }

@@ -29,6 +29,7 @@ struct Filter {
 };
 
 constexpr Filter filters[] = {
+    {"can start nothing", [](const State&, const HostView& host, Instant) { return host.impaired; }},
     {"recent failures",
      [](const State& state, const HostView& host, Instant now) -> std::optional<std::string> {
          if (host.failures < state.policy.host_failures_max) return std::nullopt;
@@ -55,6 +56,17 @@ std::uint32_t choose_slot(const State& state, const HostView& host) {
     return *lowest;
 }
 
+struct Refusal {
+    std::string_view filter;
+    std::string why;
+};
+std::optional<Refusal> refusal_of(const State& state, const HostView& host, Instant now) {
+    for (const auto& filter : filters) {
+        if (auto why = filter.refuses(state, host, now)) return Refusal{filter.name, std::move(*why)};
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 bool has_standby(const State& state, const HostView& host) {
@@ -77,13 +89,9 @@ std::optional<Placement> find_slot(const State& state, const PlacementRequest& r
         return std::nullopt;
     }
     const auto passes = [&](const HostView& host) {
-        for (const auto& filter : filters) {
-            if (const auto refusal = filter.refuses(state, host, now)) {
-                why_not.push_back(fmt::format("filter '{}' passed over {}: {}", filter.name, host.host.value, *refusal));
-                return false;
-            }
-        }
-        return true;
+        const auto refusal = refusal_of(state, host, now);
+        if (refusal) why_not.push_back(fmt::format("filter '{}' passed over {}: {}", refusal->filter, host.host.value, refusal->why));
+        return !refusal;
     };
     const auto placed = [&](const Rank& rank, std::string_view score) {
         const auto& host = state.view.hosts.at(rank.host);
@@ -106,6 +114,20 @@ std::optional<Placement> find_slot(const State& state, const PlacementRequest& r
         if (passes(state.view.hosts.at(rank.host))) return placed(rank, "fewest failures, standby, fullest");
     }
     return std::nullopt;
+}
+
+std::optional<std::string> why_passed_over(const State& state, const PoolName& pool, Instant now) {
+    const auto candidates = state.candidates.find(pool);
+    if (candidates == state.candidates.end()) return std::nullopt;
+    std::optional<std::string> first;
+    std::size_t examined = 0;
+    for (const auto& rank : candidates->second) {
+        if (++examined > candidates_examined_max) break;
+        const auto refusal = refusal_of(state, state.view.hosts.at(rank.host), now);
+        if (!refusal) return std::nullopt;
+        if (!first) first = fmt::format("{}: {}", rank.host.value, refusal->why);
+    }
+    return first;
 }
 
 }  // namespace berth::allocator

@@ -29,6 +29,10 @@ inline constexpr std::size_t candidates_examined_max = 64;
 std::optional<Placement> find_slot(const State& state, const PlacementRequest& request, Instant now,
                                    std::vector<std::string>& why_not);
 
+/// Why hosts of that pool that have free slots are passed over: "h-1: 3 starts failed, …"; nothing when none is, or
+/// when another one takes leases. Looks at candidates_examined_max hosts.
+std::optional<std::string> why_passed_over(const State& state, const PoolName& pool, Instant now);
+
 /// Does a free slot of this host hold a prepared environment, by its last heartbeat?
 bool has_standby(const State& state, const HostView& host);
 

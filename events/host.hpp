@@ -38,8 +38,9 @@ struct SlotReport {
     Epoch epoch;                          // highest that this slot ever held
     WorkspaceId workspace;                // of that epoch; empty when none
     ContainerId container;
-    std::string text;                     // why it stopped, failed or is broken
-    BERTH_FIELDS(SlotReport, slot, phase, epoch, workspace, container, text)
+    std::string text;                     // why it stopped, failed or is broken; of a bound one, how the environment before this ended
+    std::optional<std::string> incident;  // what its user should know, though it goes on: paused, out of memory
+    BERTH_FIELDS(SlotReport, slot, phase, epoch, workspace, container, text, incident)
 };
 
 struct HostLoad {
@@ -97,7 +98,8 @@ struct HostHeartbeat {
     HostLoad load;
     std::vector<SlotReport> slots;
     std::optional<Position> position_seen;
-    BERTH_FIELDS(HostHeartbeat, host, incarnation, term_seen, load, slots, position_seen)
+    std::optional<std::string> trouble;   // why nothing can be started here now
+    BERTH_FIELDS(HostHeartbeat, host, incarnation, term_seen, load, slots, position_seen, trouble)
 };
 
 // ---- what a host is told
@@ -295,6 +297,11 @@ struct HostEndWithdrawn {                 // it stays
 struct HostSealing {                      // its agent is asked for the seal: from here on there is no way back
     HostRef host;
     BERTH_FIELDS(HostSealing, host)
+};
+struct HostImpaired {                     // its agent tried, and can start nothing; an empty text: it can again
+    HostRef host;
+    std::string text;
+    BERTH_FIELDS(HostImpaired, host, text)
 };
 struct HostUnknown {
     HostRef host;

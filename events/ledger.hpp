@@ -51,10 +51,10 @@ struct LedgerRecovered {
 };
 
 using Fact = std::variant<TookOver, LedgerDoubted, LedgerRecovered, PoolDefined, PoolRetired, ClaimAccepted, ClaimGranted, ClaimDenied, LeaseGranted,
-                          LeaseExtended, WorkspaceStarted, WorkspaceFailed, WorkspaceStopping, WorkspaceStopped,
+                          LeaseExtended, WorkspaceStarted, WorkspaceRestarted, WorkspaceIncident, WorkspaceFailed, WorkspaceStopping, WorkspaceStopped,
                           WorkspaceDestroying, WorkspaceDestroyed, WorkspaceHeld, IdleNoted, IdleWithdrawn, StopObjected,
                           HostRegistered, HostCordoned, HostUncordoned, HostEnding, HostEndWithdrawn, HostSealing,
-                          HostDrained, HostUnknown, HostReturned,
+                          HostDrained, HostImpaired, HostUnknown, HostReturned,
                           HostGone, InstanceCondemned, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;
 
 /// A fact as it stands in the ledger. `cause` is the id of the message that led to it, or the

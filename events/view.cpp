@@ -108,6 +108,12 @@ public:
         view_.hosts[fact.host].failures = 0;
     }
 
+    void operator()(const WorkspaceRestarted& fact) { leased_at(fact.workspace, fact.epoch).container = fact.container; }
+    void operator()(const WorkspaceIncident& fact) {
+        auto& workspace = leased_at(fact.workspace, fact.epoch);
+        workspace.incident = fact.text.empty() ? std::nullopt : std::optional{fact.text};
+    }
+
     void operator()(const WorkspaceFailed& fact) {
         auto& workspace = leased_at(fact.workspace, fact.epoch);
         stop_slot(workspace);
@@ -176,6 +182,7 @@ public:
             host.drained_at = {};
             host.failures = 0;
             host.provider.reset();
+            host.impaired.reset();
             // Who wanted its end wants that of its next life too, unless the end had come.
             if (host.ending) host.ending->closed = true;
             if (host.ending) host.ending->sealing = false;
@@ -238,6 +245,12 @@ public:
     void operator()(const HostDrained& fact) {
         check(host_at(fact.host.host, fact.host.incarnation).idle(), "I13: drained means no non-free slot");
         admit(fact.host, Admission::draining).drained_at = position_;
+    }
+    // Whoever can start environments again is not passed over for what failed before.
+    void operator()(const HostImpaired& fact) {
+        auto& host = host_at(fact.host.host, fact.host.incarnation);
+        host.impaired = fact.text.empty() ? std::nullopt : std::optional{fact.text};
+        if (!host.impaired) host.failures = 0;
     }
     void operator()(const HostUnknown& fact) { set_liveness(fact.host, Liveness::unknown); }
     void operator()(const HostReturned& fact) { set_liveness(fact.host, Liveness::live); }
@@ -304,6 +317,7 @@ private:
         workspace.container = {};
         workspace.idle_stop_at.reset();
         workspace.hold_until.reset();
+        workspace.incident.reset();
     }
     /// `workspace` is nobody's yet, or returns; `lease` has what the fact says of it.
     void begin_lease(SlotView& slot, WorkspaceView& workspace, WorkspaceView lease) {

@@ -56,13 +56,16 @@ struct HostView {
     std::optional<Position> met_at;       // of its host.recovered
     std::optional<Ending> ending;
     std::optional<std::string> provider;  // that its machine is of; none: of before this was written down
+    std::optional<std::string> impaired;  // why it can start nothing now, by its own word
     BERTH_FIELDS(HostView, host, incarnation, pool, instance, public_ip, private_ip, proxy_port, liveness,
                  admission, registered_at, changed_at, cordoned_by, drained_at, failures,
-                 failed_at, slots, met_at, ending, provider)
+                 failed_at, slots, met_at, ending, provider, impaired)
 
     std::uint32_t count(SlotUse use) const;
     bool idle() const;                    // no slot has a workspace; one that is set aside may still have its
     bool is_static() const { return provider == static_provider; }
+    /// Slots that a lease could land on now.
+    std::uint32_t ready() const { return liveness == Liveness::live && admission == Admission::open && !impaired ? count(SlotUse::free) : 0; }
 };
 
 struct WorkspaceView {
@@ -85,8 +88,9 @@ struct WorkspaceView {
     Instant expires_at;
     std::optional<Instant> hold_until;
     std::optional<Instant> idle_stop_at;  // an open intent to stop
+    std::optional<std::string> incident;  // the last thing that its user should know
     BERTH_FIELDS(WorkspaceView, workspace, user, project, pool, state, host, incarnation, slot, epoch, leased,
-                 claim, container, url, created_at, granted_at, changed_at, expires_at, hold_until, idle_stop_at)
+                 claim, container, url, created_at, granted_at, changed_at, expires_at, hold_until, idle_stop_at, incident)
 };
 
 struct ClaimView {

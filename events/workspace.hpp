@@ -97,6 +97,20 @@ struct WorkspaceStarted {
     std::string url;
     BERTH_FIELDS(WorkspaceStarted, workspace, epoch, host, slot, container, url)
 };
+struct WorkspaceRestarted {  // its environment ended by itself; another one has the same lease, home and address
+    WorkspaceId workspace;
+    Epoch epoch;
+    HostId host;
+    std::uint32_t slot = 0;
+    ContainerId container;
+    BERTH_FIELDS(WorkspaceRestarted, workspace, epoch, host, slot, container)
+};
+struct WorkspaceIncident {   // what its user should know, though it goes on; an empty text: that is over
+    WorkspaceId workspace;
+    Epoch epoch;
+    std::string text;
+    BERTH_FIELDS(WorkspaceIncident, workspace, epoch, text)
+};
 struct WorkspaceFailed {  // the start did not succeed; the lease ends, the slot is being wiped
     WorkspaceId workspace;
     Epoch epoch;

@@ -24,7 +24,7 @@ bool is_open(const State& state, const HostView& host) {
 }
 
 bool is_ready(const State& state, const HostView& host, Instant now) {
-    if (host.liveness != Liveness::live || !is_open(state, host)) return false;
+    if (host.liveness != Liveness::live || !is_open(state, host) || host.impaired) return false;
     return host.failures < state.policy.host_failures_max ||
            host.failed_at + state.policy.host_failures_pause <= now;
 }

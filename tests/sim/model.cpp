@@ -49,6 +49,10 @@ public:
         model_.leases[{fact.workspace, fact.epoch}].started = at_;
         model_.hosts[fact.host].failures = 0;
     }
+    void operator()(const HostImpaired& fact) {
+        model_.hosts[fact.host.host].impaired = !fact.text.empty();
+        if (fact.text.empty()) model_.hosts[fact.host.host].failures = 0;
+    }
     void operator()(const WorkspaceFailed& fact) {
         end(fact.workspace, fact.epoch);
         ++model_.hosts[fact.host].failures;

@@ -38,6 +38,7 @@ struct ModelHost {
     bool live = false, gone = false, open = false, drained = false;
     std::uint64_t met = 0;                // position of its host.recovered
     std::uint32_t failures = 0;           // starts that failed since the last that worked
+    bool impaired = false;                // by its own word it can start nothing
 };
 struct ModelClaim {
     ClaimAccepted asked;

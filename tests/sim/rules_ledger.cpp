@@ -138,7 +138,7 @@ private:
             if (!host.gone && host.met < model.recovered) return true;   // it may run what the ledger takes for stopped
         }
         for (const auto& [id, host] : scene.model.hosts) {
-            const bool eligible = host.pool == pool && host.live && host.open && !host.gone && host.failures < failures_max &&
+            const bool eligible = host.pool == pool && host.live && host.open && !host.gone && host.failures < failures_max && !host.impaired &&
                                   scene.is_heard({id, host.incarnation}, now);
             if (eligible && scene.model.free_slots(id) > 0) return false;
         }

@@ -200,5 +200,74 @@ TEST(Hosts, I33_EveryFactHasAReason) {
     }
 }
 
+CallerId beat_in_trouble(Play& play, std::optional<std::string> trouble) {
+    return play.ask(HostHeartbeat{.host = {"h-1"}, .incarnation = {"i1"}, .trouble = std::move(trouble)}, Role::host, "h-1");
+}
+
+TEST(Hosts, AHostThatCanStartNothingIsPassedOverAndSaid_FieldReportN2) {
+    Play play;
+    play.host("h-1", 2);
+    beat_in_trouble(play, "no image 'berth/workspace:4'");
+    beat_in_trouble(play, "no image 'berth/workspace:4', tried again");
+    EXPECT_EQ(play.told<HostImpaired>().size(), 1U);
+    EXPECT_EQ(play.state.view.hosts.at({"h-1"}).ready(), 0U);
+
+    const auto caller = play.claim("k1", "ada", Duration{5'000});
+    ASSERT_FALSE(play.progress.empty());
+    EXPECT_THAT(play.progress.back().blocked_by, ::testing::HasSubstr("no image 'berth/workspace:4'"));
+    play.pass(Duration{5'000});
+    ASSERT_TRUE(play.refusal_of(caller));
+    EXPECT_THAT(play.refusal_of(caller)->text, ::testing::HasSubstr("h-1: no image"));
+}
+
+TEST(Hosts, AHostThatCanStartAgainIsUsedAtOnce_FieldReportN2) {
+    Play play;
+    play.host("h-1", 2);
+    play.claim("k0", "eve", Duration{60'000});
+    for (std::uint32_t failed = 0; failed < play.state.policy.host_failures_max; ++failed) {
+        play.answer<BindCommand>(fail(ErrorKind::conflict, "no image"));
+        play.wiped();
+    }
+    ASSERT_GE(play.state.view.hosts.at({"h-1"}).failures, play.state.policy.host_failures_max);
+    beat_in_trouble(play, "no image");
+    play.claim("k1", "ada");
+    const auto before = play.told<LeaseGranted>().size();
+    play.pass(Duration{1'000});
+    EXPECT_EQ(play.told<LeaseGranted>().size(), before);
+
+    beat_in_trouble(play, std::nullopt);
+    play.pass(Duration{1'000});
+    EXPECT_EQ(play.state.view.hosts.at({"h-1"}).failures, 0U);
+    EXPECT_EQ(play.told<LeaseGranted>().size(), before + 1) << "the pause is lifted";
+}
+
+TEST(Hosts, AnotherEnvironmentForALeaseIsAFactWithItsReason_FieldReportN3) {
+    Play play;
+    play.host("h-1", 2);
+    play.claim("k1", "ada");
+    play.bound("first");
+    const auto id = play.workspace("ada").workspace;
+    SlotReport report{.slot = play.workspace("ada").slot, .phase = SlotPhase::bound, .epoch = play.workspace("ada").epoch, .workspace = id, .container = {"first"}};
+    play.beat("h-1", {report});
+    EXPECT_TRUE(play.told<WorkspaceRestarted>().empty());
+
+    report.container = {"second"};
+    report.text = "first has exited: status 137, out of memory (its limit is 96 MiB)";
+    play.beat("h-1", {report});
+    play.beat("h-1", {report});
+    ASSERT_EQ(play.told<WorkspaceRestarted>().size(), 1U);
+    EXPECT_EQ(play.workspace("ada").container.value, "second");
+    EXPECT_THAT(play.facts.back().reason.why(), ::testing::HasSubstr("out of memory"));
+
+    report.incident = "paused by somebody";
+    play.beat("h-1", {report});
+    play.beat("h-1", {report});
+    EXPECT_EQ(play.workspace("ada").incident, "paused by somebody");
+    report.incident.reset();
+    play.beat("h-1", {report});
+    EXPECT_FALSE(play.workspace("ada").incident);
+    EXPECT_EQ(play.told<WorkspaceIncident>().size(), 2U);
+}
+
 }  // namespace
 }  // namespace berth::allocator
