@@ -45,6 +45,7 @@ struct ContainerState {
     bool running = false;
     std::int64_t pid = 0;                 // of its first process; 0 when it has none
     std::int64_t exit_code = -1;
+    bool out_of_memory = false;           // the kernel ended a process of it for that
 };
 
 struct ContainerStats {

@@ -50,7 +50,8 @@ Result<ContainerState> Client::container_state(const std::string& container) con
     const auto body = Json::parse(answer.body, nullptr, false);
     const auto state = body.is_object() ? body.value("State", Json::object()) : Json::object();
     return ContainerState{.running = state.is_object() && state.value("Running", true), .pid = number_in(state, "Pid", 0),
-                          .exit_code = number_in(state, "ExitCode", -1)};
+                          .exit_code = number_in(state, "ExitCode", -1),
+                          .out_of_memory = state.is_object() && state.value("OOMKilled", false)};
 }
 
 // dockerd 20.10 takes up to a second for it, one-shot or not.

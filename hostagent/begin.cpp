@@ -39,12 +39,6 @@ const std::string& engine_name(const Flags& flags, const Settings& settings) {
     return flags.engine.empty() ? settings.shell.engine : flags.engine;
 }
 
-Result<std::unique_ptr<Engine>> engine_of(const Flags& flags, const Settings& settings, const std::string& state) {
-    return make_engine({.name = engine_name(flags, settings), .host = flags.host_id,
-                        .slots_dir = state + "/slots", .process_command = settings.shell.process_command,
-                        .docker = settings.docker});
-}
-
 bool wait_until(Duration patience, const std::function<bool()>& holds) {
     const auto until = std::chrono::steady_clock::now() + patience;
     while (!holds()) {
@@ -98,6 +92,12 @@ Result<HostIncarnation> HostFolder::incarnation() const {
 
 // ---- the parts
 
+Result<std::unique_ptr<Engine>> open_engine(const Flags& flags, const Settings& settings) {
+    return make_engine({.name = engine_name(flags, settings), .host = flags.host_id,
+                        .slots_dir = TRY(absolute(flags.state)) + "/slots", .process_command = settings.shell.process_command,
+                        .docker = settings.docker});
+}
+
 Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings, const HostFolder& folder) {
     TRY(check_name("--host-id", flags.host_id));
     for (const auto& [name, value] : {std::pair{"--bus", &flags.bus}, {"--keys", &flags.keys}, {"--homes", &flags.homes}}) {
@@ -126,7 +126,7 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
     std::filesystem::create_directories(parts.setup.homes, error);
     if (error) return fail(ErrorKind::internal, "cannot make {}: {}", parts.setup.homes, error.message());
     parts.memory = TRY(LocalKv::open(folder.path() + "/kv"));
-    parts.engine = TRY(engine_of(flags, settings, folder.path()));
+    parts.engine = TRY(open_engine(flags, settings));
     parts.connection = TRY(bus::read_connection(flags.bus, flags.keys, {flags.host_id, Role::host}));
     return parts;
 }
@@ -136,7 +136,7 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
 Result<void> end_environments(const Flags& flags, const Settings& settings) {
     const auto state = TRY(absolute(flags.state));
     const auto proxy = end_proxies(state);
-    const auto engine = TRY(engine_of(flags, settings, state));
+    const auto engine = TRY(open_engine(flags, settings));
     const auto found = TRY(engine->list());
     std::vector<Result<void>> outcomes(found.size());
     std::atomic<std::size_t> next{0};

@@ -31,6 +31,7 @@ struct Flags {
     std::uint32_t slots = 20;
     std::string log_level = "info";
     bool end_environments = false;
+    bool try_start = false;
 };
 
 /// The host's folder, locked by agent.pid for the life of the agent.
@@ -53,6 +54,9 @@ private:
     os::Lock lock_;
     ReadyFile ready_;
 };
+
+/// That of the flags, else of the settings; slot folders lie below `flags.state`.
+Result<std::unique_ptr<Engine>> open_engine(const Flags& flags, const Settings& settings);
 
 Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings, const HostFolder& folder);
 

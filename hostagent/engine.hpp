@@ -38,14 +38,19 @@ struct EngineBind {
     BERTH_FIELDS(EngineBind, slot, container, workspace, epoch, user, project, home, deadline)
 };
 
-BERTH_ENUM(Health, running, exited, missing)
+BERTH_ENUM(Health,
+           running,
+           suspended,   // paused, or on its way up again: neither serves nor has ended
+           exited,
+           missing)
 
 struct FoundContainer {           // from labels, never from memory
     ContainerId container;
     std::uint32_t slot = 0;
     std::uint32_t port = 0;
     Health health = Health::running;
-    BERTH_FIELDS(FoundContainer, container, slot, port, health)
+    std::string told;             // why it ended or is suspended, or what its user should know; the same as long as nothing happens
+    BERTH_FIELDS(FoundContainer, container, slot, port, health, told)
 };
 
 struct Job {                      // in the foreground of a terminal, and not its shell

@@ -11,7 +11,7 @@ namespace {
 
 void forget_intent(Turn& turn, Slot& slot) {
     slot.idle.reset();
-    turn.out.notices.push_back({slot.record.container, std::nullopt});
+    show_notice(turn, slot);
 }
 
 }  // namespace
@@ -30,7 +30,7 @@ void hear(Turn& turn, const IdleIntended& heard) {
     if (intent.last_use > turn.now) return;   // what was not seen yet can not have been quiet
     if (slot.idle && (slot.idle->reading || slot.idle->intent == intent)) return;
     slot.idle = IdleWatch{intent, false};
-    turn.out.notices.push_back({record.container, intent});
+    show_notice(turn, slot);
     turn.note(Weight::usual, "slot.idle_intended", slot, fmt::format("stops at {}", to_rfc3339(intent.stop_at)));
     look_when_due(turn, slot);
 }

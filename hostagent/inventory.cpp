@@ -48,11 +48,24 @@ void remove_orphans(Turn& turn, const std::vector<FoundContainer>& found, std::u
 
 bool runs(const FoundById& found, const SlotRecord& record) {
     const auto at = found.find(record.container);
-    return at != found.end() && at->second.health == Health::running;
+    return at != found.end() && at->second.health != Health::exited;   // one that is paused has not ended
 }
 
 std::string how_it_ended(const FoundById& found, const SlotRecord& record) {
-    return fmt::format("{} {}", record.container.value, found.contains(record.container) ? "has exited" : "is not there");
+    const auto at = found.find(record.container);
+    if (at == found.end()) return fmt::format("{} is not there", record.container.value);
+    return fmt::format("{} has exited{}{}", record.container.value, at->second.told.empty() ? "" : ": ", at->second.told);
+}
+
+void note_incident(Turn& turn, Slot& slot, const FoundById& found) {
+    const auto at = found.find(slot.record.container);
+    if (slot.record.phase != SlotPhase::bound || at == found.end()) return;
+    const auto told = turn.cut(at->second.told);
+    if (told == slot.incident) return;
+    turn.note(Weight::odd, told.empty() ? "slot.incident_over" : "slot.incident", slot, told.empty() ? slot.incident : told);
+    slot.incident = told;
+    turn.out.beat = true;
+    show_notice(turn, slot);
 }
 
 void recover_slot(Turn& turn, Slot& slot, const FoundById& found) {
@@ -146,6 +159,7 @@ void hear(Turn& turn, const Listed& heard) {
         if (slot.work != Work::none || slot.changed > heard.mark) continue;
         const bool should_run = slot.record.phase == SlotPhase::bound || slot.record.phase == SlotPhase::prepared;
         if (should_run && !runs(found, slot.record)) container_ended(turn, slot, how_it_ended(found, slot.record));
+        else note_incident(turn, slot, found);
     }
     remove_orphans(turn, *heard.found, heard.mark);
 }

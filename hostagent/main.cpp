@@ -16,6 +16,7 @@
 #include "hostagent/begin.hpp"
 #include "hostagent/join.hpp"
 #include "hostagent/process.hpp"
+#include "hostagent/trial.hpp"
 
 namespace {
 
@@ -30,6 +31,11 @@ berth::Result<void> run(const Flags& given) {
     const auto folder = TRY(berth::hostagent::HostFolder::take(flags.state));
     const auto config = TRY(berth::Config::load(flags.config));
     const auto settings = TRY(berth::hostagent::read_settings(config));
+    if (flags.try_start) {
+        const auto took = TRY(berth::hostagent::try_start(flags, settings));
+        std::printf("started and removed in %lld ms\n", static_cast<long long>(took.count()));
+        return {};
+    }
     if (flags.end_environments) return berth::hostagent::end_environments(flags, settings);
 
     const berth::RealClock clock;
@@ -117,6 +123,7 @@ int main(int argc, char** argv) {
     app.add_option("--slots", flags.slots, "how many workspaces fit here");
     app.add_option("--log-level", flags.log_level, "debug, info, warn or error");
     app.add_flag("--end-environments", flags.end_environments, "end all that this host started, keep what it remembers");
+    app.add_flag("--try-start", flags.try_start, "start an environment with a home, remove both, and say how long it took; needs --homes");
     app.footer("Example: berth-hostagent --state ~/.local/state/berth/hosts/h-1 --host-id h-1 --pool default "
                "--bus ~/.local/state/berth/bus.toml --keys ~/.local/state/berth/keys --homes ~/.local/state/berth/homes");
     CLI11_PARSE(app, argc, argv);

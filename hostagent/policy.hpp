@@ -32,6 +32,8 @@ struct Policy {
     Duration restart_forgiven_after{600'000};
     Duration standby_retry{5'000};         // after a standby failed; doubles up to …
     Duration standby_retry_max{300'000};
+    Duration trouble_retry_max{30'000};    // while nothing at all can be started
+    std::uint32_t trouble_after = 2;       // starts failed in a row: then the allocator is told to place nothing here
     std::uint32_t standbys_max = 20;
     std::uint32_t standbys_at_once = 2;    // prepared at the same time
     std::uint32_t port_first = 20'000;     // on 127.0.0.1; below the kernel's own range
@@ -44,7 +46,7 @@ struct Policy {
 
     BERTH_FIELDS(Policy, version, heartbeat, heartbeat_min, heartbeat_max, confirm_every, inventory_every,
                  prepare_deadline, bind_deadline, remove_deadline, stop_grace, remove_tries_max, remove_retry, broken_retry,
-                 restart_tries_max, restart_pause, restart_forgiven_after, standby_retry, standby_retry_max,
+                 restart_tries_max, restart_pause, restart_forgiven_after, standby_retry, standby_retry_max, trouble_retry_max, trouble_after,
                  standbys_max, standbys_at_once, port_first, port_count, port_tries_max, callers_per_slot_max,
                  erases_max, outage_limit, text_bytes_max)
 };

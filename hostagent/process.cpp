@@ -19,6 +19,11 @@ namespace {
 constexpr std::uint32_t beats_out_max = 8;
 constexpr std::size_t link_id_bytes = 16;
 
+std::string one_line(std::string text) {
+    std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+    return text;
+}
+
 }  // namespace
 
 Process::Process(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready)
@@ -187,6 +192,7 @@ void Process::show(const Notice& notice) {
         text = fmt::format("stop_at {}\nquiet_ms {}\n", intent->stop_at.time_since_epoch().count(),
                            std::max(Duration{0}, loop_.now() - intent->last_use).count());
     }
+    if (!notice.incident.empty()) text += fmt::format("incident {}\n", one_line(notice.incident));
     workers_->submit([folder, text] {
         const auto put = put_notice(folder, text);
         if (!put) log_warn("notice.unwritten", {{"folder", folder}, {"why", put.error().text}});

@@ -32,6 +32,7 @@ void become_empty(Turn& turn, Slot& slot) {
     record.hold_until.reset();
     record.bound_at.reset();
     slot.order = Order::unknown;
+    slot.incident.clear();
     turn.save(slot);
 }
 
@@ -48,13 +49,14 @@ std::set<std::uint32_t> ports_in_use(const State& state) {
 void start_failed(Turn& turn, Slot& slot, const std::string& text) {
     ++turn.state.counters.failed_starts;
     const auto& policy = turn.state.policy;
-    slot.record.text = turn.cut(fmt::format("the start failed: {}", text));
+    const auto how = turn.cut(fmt::format("the start failed: {}", text));
     if (slot.restarts > 0 && slot.restarts < policy.restart_tries_max) {
         slot.wait_until = turn.now + policy.restart_pause * slot.restarts;
         ++slot.restarts;
-        turn.note(Weight::odd, "slot.restart_failed", slot, slot.record.text);
+        turn.note(Weight::odd, "slot.restart_failed", slot, how);
         return turn.save(slot);
     }
+    slot.record.text = how;
     turn.note(Weight::odd, "slot.start_failed", slot, slot.record.text);
     stop(turn, slot, slot.record.text);
 }
@@ -134,10 +136,32 @@ bool is_standby(const Slot& slot) {
 std::optional<std::uint32_t> standbys_wanted(const State& state) {
     if (state.sealed || state.admission == Admission::draining) return 0;
     if (!state.standbys || state.admission != Admission::open) return std::nullopt;
-    return std::min(*state.standbys, state.policy.standbys_max);
+    const auto wanted = std::min(*state.standbys, state.policy.standbys_max);
+    return is_in_trouble(state) ? std::max(wanted, 1U) : wanted;    // somebody has to find out when it works again
+}
+
+// Of what the engine says, that which tells whether this host can start environments.
+void count_start(Turn& turn, const Result<void>& outcome) {
+    auto& state = turn.state;
+    const bool was_in_trouble = is_in_trouble(state);
+    state.failures_in_a_row = outcome ? 0 : state.failures_in_a_row + 1;
+    state.failure_text = outcome ? "" : turn.cut(outcome.error().text);
+    if (was_in_trouble != is_in_trouble(state)) turn.out.beat = true;
 }
 
 }  // namespace
+
+bool is_in_trouble(const State& state) {
+    if (state.failures_in_a_row < state.policy.trouble_after) return false;
+    return std::none_of(state.slots.begin(), state.slots.end(), [](const Slot& slot) { return slot.record.phase == SlotPhase::prepared; });
+}
+
+void show_notice(Turn& turn, const Slot& slot) {
+    const auto& record = slot.record;
+    const bool is_new = slot.incident.empty() && slot.restarts > 0 && !record.text.empty();
+    turn.out.notices.push_back({record.container, slot.idle ? std::optional{slot.idle->intent} : std::nullopt,
+                                is_new ? "It was started again: " + record.text : slot.incident});
+}
 
 Error ended_error(const Slot& slot) {
     return {ErrorKind::conflict, fmt::format("slot {} ended its epoch {}: {}", slot.record.slot, slot.record.epoch.value,
@@ -170,6 +194,7 @@ void accept(Turn& turn, Slot& slot, const LeaseOrder& order) {
     slot.order = Order::running;
     slot.accepted_beat = turn.state.beats + 1;
     slot.restarts = 0;
+    slot.incident.clear();
     slot.port_tries = 0;
     slot.wait_until = turn.now;
     slot.idle.reset();
@@ -204,6 +229,7 @@ void container_ended(Turn& turn, Slot& slot, std::string how) {
     drop_route(turn, slot.record.workspace);
     slot.record.phase = SlotPhase::binding;
     slot.record.bound_at.reset();
+    slot.incident.clear();
     slot.record.text = turn.cut(how);
     slot.idle.reset();
     turn.save(slot);
@@ -240,6 +266,7 @@ void hear(Turn& turn, const Prepared& heard) {
     if (slot.work != Work::preparing || slot.record.container != heard.container) return;
     slot.work = Work::none;
     slot.changed = ++state.changes;
+    count_start(turn, heard.outcome);
     const bool standby = slot.record.phase == SlotPhase::preparing;
     if (heard.outcome) {
         slot.use = ContainerUse::ready;
@@ -257,7 +284,8 @@ void hear(Turn& turn, const Prepared& heard) {
         slot.record.text = turn.cut(fmt::format("a standby failed: {}", heard.outcome.error().text));
         turn.note(Weight::odd, "slot.standby_failed", slot, slot.record.text);
         state.standby_at = turn.now + state.standby_pause;
-        state.standby_pause = std::min(state.standby_pause * 2, state.policy.standby_retry_max);
+        const auto longest = is_in_trouble(state) ? state.policy.trouble_retry_max : state.policy.standby_retry_max;
+        state.standby_pause = std::min(state.standby_pause * 2, longest);
         return become_empty(turn, slot);
     }
     if (slot.record.phase == SlotPhase::binding) return start_failed(turn, slot, heard.outcome.error().text);
@@ -292,7 +320,7 @@ void hear(Turn& turn, const Bound& heard) {
     } else if (wanted) {
         record.phase = SlotPhase::bound;
         record.bound_at = turn.now;
-        record.text.clear();
+        if (slot.restarts == 0) record.text.clear();
         turn.save(slot);
         const auto route = route_of(turn.state.setup, record, turn.now);
         turn.state.routes.insert_or_assign(record.workspace, route);
@@ -302,6 +330,7 @@ void hear(Turn& turn, const Bound& heard) {
             turn.reply(caller, BindReply{record.container, url_of(turn.state.setup, record.workspace)});
         }
         slot.bind_callers.clear();
+        if (slot.restarts > 0) show_notice(turn, slot);
     }
     drive(turn, slot);
 }

@@ -70,6 +70,7 @@ struct Slot {
     BeatNumber accepted_beat = 0;         // first heartbeat that tells of this lease: older answers may omit it
     std::uint64_t changed = 0;            // a listing that began before this says nothing about the slot
     SlotRecord record;
+    std::string incident;                 // what the user of the environment should know, as the engine told last
     std::uint32_t remove_failures = 0;
     std::uint32_t restarts = 0;           // 0: the first start of this lease
     std::uint32_t port_tries = 0;
@@ -111,6 +112,8 @@ struct State {
     Instant heard_at;                                      // orders; at first, the start of this process
     Instant standby_at;                                    // no standby is tried before
     Duration standby_pause{0};
+    std::uint32_t failures_in_a_row = 0;                   // environments that could not be started, of any kind
+    std::string failure_text;                              // of the last of them
     Counters counters;
 };
 

@@ -64,9 +64,11 @@ HostHeartbeat take_beat(State& state) {
     for (const auto& slot : state.slots) {
         const auto& record = slot.record;
         beat.slots.push_back({.slot = record.slot, .phase = record.phase, .epoch = record.epoch,
-                              .workspace = record.workspace, .container = record.container, .text = record.text});
+                              .workspace = record.workspace, .container = record.container, .text = record.text,
+                              .incident = slot.incident.empty() ? std::nullopt : std::optional{slot.incident}});
         if (!record.container.empty()) ++beat.load.containers;
     }
+    if (is_in_trouble(state)) beat.trouble = state.failure_text;
     return beat;
 }
 

@@ -111,10 +111,11 @@ struct Reply {
     Result<ReplyBody> body;
 };
 
-/// What the editor's windows show: that this stop is near, or nothing.
+/// What the editor's windows show: that this stop is near; what happened here. Both may be nothing.
 struct Notice {
     ContainerId container;
     std::optional<WorkspaceIdle> intent;
+    std::string incident;
 };
 
 BERTH_ENUM(Weight, usual, odd)

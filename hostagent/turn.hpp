@@ -43,6 +43,10 @@ void stop(Turn& turn, Slot& slot, std::string why);
 /// The container is gone though nobody asked for it.
 void container_ended(Turn& turn, Slot& slot, std::string how);
 void keep_standbys(Turn& turn);
+/// Nothing can be started here now, and nothing is prepared: the allocator should place nothing.
+bool is_in_trouble(const State& state);
+/// The editor's windows show how things stand with this slot now.
+void show_notice(Turn& turn, const Slot& slot);
 Error ended_error(const Slot& slot);
 RouteRecord route_of(const Setup& setup, const SlotRecord& record, Instant confirmed_at);
 

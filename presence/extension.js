@@ -75,6 +75,7 @@ function activate(context) {
 
   const keep = () => { touch('"keep it"'); hide(); };
   let shown = '';
+  let told = '';
   let bar = null;
   let stopAt = 0;
 
@@ -84,7 +85,11 @@ function activate(context) {
   }
   function lookForNotice() {
     let text = '';
-    try { text = fs.readFileSync(noticeFile, 'utf8').slice(0, 200); } catch (error) { /* there is none */ }
+    try { text = fs.readFileSync(noticeFile, 'utf8').slice(0, 1000); } catch (error) { /* there is none */ }
+    const happened = /^incident (.+)$/m.exec(text);
+    if (happened && happened[1] !== told) vscode.window.showWarningMessage(`This workspace: ${happened[1]}`, 'Understood');
+    told = happened ? happened[1] : '';
+    text = text.replace(/^incident .*\n/m, '');
     const found = /^stop_at (\d{1,15})\nquiet_ms (\d{1,15})\n/.exec(text);
     if (!found) { shown = ''; return hide(); }
     const left = () => Math.max(0, Math.round((stopAt - Date.now()) / 1000));

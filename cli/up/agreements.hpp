@@ -9,7 +9,7 @@
 namespace berth::cli {
 
 /// Of [docker] when the configuration names no other; tests compare them with the host's own.
-inline constexpr std::string_view default_image = "berth/workspace:3";
+inline constexpr std::string_view default_image = "berth/workspace:4";
 inline constexpr std::string_view default_docker_socket = "/var/run/docker.sock";
 
 /// Dockerfile lines for the root file system that script/image makes.

@@ -13,6 +13,7 @@
 #include "docker/client.hpp"
 #include "hostagent/engines/egress.hpp"
 #include "hostagent/engines/late_home.hpp"
+#include "hostagent/engines/memory_kills.hpp"
 #include "hostagent/engines/work.hpp"
 #include "http/client.hpp"
 
@@ -37,13 +38,19 @@ std::optional<std::uint32_t> number_in(const std::map<std::string, std::string>&
     return bad == std::errc{} && end == text.data() + text.size() ? std::optional{number} : std::nullopt;
 }
 
+/// Only what has ended is given up: what is paused, restarting or being removed is somebody's doing, and may go on.
+Health health_of(const std::string& state) {
+    if (state == "running") return Health::running;
+    return state == "exited" || state == "dead" ? Health::exited : Health::suspended;
+}
+
 /// Nothing when the labels are not as we write them: it is not ours, whatever it claims.
 std::optional<FoundContainer> read_entry(const docker::Container& entry) {
     const auto container = entry.labels.find(label_container);
     const auto slot = number_in(entry.labels, label_slot);
     if (container == entry.labels.end() || container->second.empty() || !slot) return std::nullopt;
     return FoundContainer{.container = {container->second}, .slot = *slot, .port = number_in(entry.labels, label_port).value_or(0),
-                          .health = entry.state == "running" ? Health::running : Health::exited};
+                          .health = health_of(entry.state), .told = {}};
 }
 
 bool is_healthy(const std::string& socket, const std::string& path) {
@@ -98,8 +105,13 @@ public:
         const auto listed = TRY(engine_.containers({fmt::format("{}={}", label_cluster, policy_.cluster),
                                                     fmt::format("{}={}", label_host, host_)}));
         std::vector<FoundContainer> found;
+        const std::lock_guard guard(counting_);
+        kills_.read();
         for (const auto& entry : listed) {
-            if (auto one = read_entry(entry)) found.push_back(std::move(*one));
+            auto one = read_entry(entry);
+            if (!one) continue;
+            one->told = what_happened(entry, *one);
+            found.push_back(std::move(*one));
         }
         return found;
     }
@@ -122,8 +134,29 @@ public:
 private:
     std::string folder_of(const ContainerId& container) const { return slots_dir_ + "/" + container.value; }
 
+    std::string memory_limit() const { return fmt::format("its limit is {} MiB", policy_.memory_bytes >> 20); }
+
+    // The same text as long as nothing new happens.
+    std::string what_happened(const docker::Container& entry, const FoundContainer& found) const {
+        const auto* kills = kills_.of(entry.id);
+        const auto killed = !kills ? std::string{}
+                          : fmt::format("out of memory ({}): the system ended {} at {}{}", memory_limit(), kills->program, to_rfc3339(kills->at),
+                                        kills->count == 1 ? "" : fmt::format(", and {} before", kills->count - 1));
+        if (found.health == Health::running) return killed;
+        if (found.health == Health::suspended) {
+            return entry.state == "paused" ? fmt::format("paused by somebody: `docker unpause {}` lets it go on", found.container.value)
+                                           : fmt::format("the container engine calls it {}", entry.state);
+        }
+        const auto state = engine_.container_state(found.container.value);
+        if (!state) return killed;
+        if (state->out_of_memory && killed.empty()) return fmt::format("status {}, out of memory ({})", state->exit_code, memory_limit());
+        return fmt::format("status {}{}{}", state->exit_code, killed.empty() ? "" : ", ", killed);
+    }
+
     Result<void> start(const PrepareOrder& order) {
         const auto deadline = std::chrono::steady_clock::now() + order.deadline;
+        TRY(have_image());                     // somebody may have cleaned up since the last one
+        TRY(have_network());
         const auto folder = folder_of(order.container);
         TRY(open_slot_folder(folder, {policy_.uid, policy_.uid}, policy_.slot_folder_bytes));
         TRY(engine_.create_container(order.container.value, docker_template(policy_, host_, network_, folder, order)));
@@ -196,6 +229,7 @@ private:
     std::string network_;
     std::mutex counting_;
     std::map<ContainerId, WorkCounter> counters_;
+    MemoryKills kills_;                    // by the same mutex
 };
 
 }  // namespace

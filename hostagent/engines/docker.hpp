@@ -16,7 +16,7 @@ namespace berth {
 
 struct DockerPolicy {
     std::string socket = "/var/run/docker.sock";
-    std::string image = "berth/workspace:3";
+    std::string image = "berth/workspace:4";
     std::string image_tar;                 // imported when the engine has no such image
     std::string cluster = "berth";
     std::uint64_t memory_bytes = 2ULL << 30;

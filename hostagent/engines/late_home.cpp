@@ -103,6 +103,10 @@ Result<void> mount_home(const std::string& folder, const std::string& home, Home
     }
     struct stat status {};
     if (lstat(home.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return fail(ErrorKind::denied, "the home {} is not a folder", home);
+    if (status.st_uid != owner.uid) {
+        return fail(ErrorKind::denied, "the home {} belongs to uid {}, and workspaces run as uid {}, who could not write there: chown -R {}:{} {}", home,
+                    status.st_uid, owner.uid, owner.uid, owner.gid, home);
+    }
     TRY(furnish(home, owner));
     const auto target = folder + "/home";
     if (mount(home.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) return failed("mount the home at", target);

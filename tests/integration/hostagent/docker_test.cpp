@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/hash.hpp"
 #include "docker/client.hpp"
 #include "hostagent/engines/docker.hpp"
 #include "hostagent/engines/egress.hpp"
@@ -38,7 +39,7 @@ std::pair<int, std::string> run(const std::string& command) {
 std::string image_tar() {
     const char* cache = std::getenv("BERTH_CACHE");
     const char* home = std::getenv("HOME");
-    return (cache != nullptr ? std::string{cache} : fmt::format("{}/.cache/berth", home != nullptr ? home : "/root")) + "/workspace-3.tar";
+    return (cache != nullptr ? std::string{cache} : fmt::format("{}/.cache/berth", home != nullptr ? home : "/root")) + "/workspace-4.tar";
 }
 
 /// One private dockerd for all of them: to start it and to import the image takes most of the time.
@@ -269,6 +270,73 @@ TEST_F(Docker, an_environment_that_ends_or_never_answers_is_told_and_removed) {
     EXPECT_THAT(ended.error().text, HasSubstr("before it was healthy"));
     EXPECT_EQ(tight->list()->size(), 0U);
     EXPECT_TRUE(tight->remove({"sick-2"}, 0, Duration{5'000})) << "what is not there is removed";
+}
+
+/// Field reports 8, 10, 19 and 20: what befalls an environment, or the engine, from outside.
+TEST_F(Docker, what_befalls_an_environment_is_told_and_only_its_end_ends_it) {
+    const auto command = [](const std::string& words) { return run(fmt::format("docker -H unix://{} {}", socket(), words)); };
+    auto engine = make_docker_engine({.socket = socket(), .image_tar = image_tar(), .cluster = "fate", .memory_bytes = 400ULL << 20}, "h-5", *folder / "slots");
+    ASSERT_TRUE(engine->check_ready());
+    const auto start = [&](const std::string& name) {
+        const auto made = engine->prepare({.slot = 0, .container = {name}, .deadline = Duration{40'000}});
+        EXPECT_TRUE(made) << made.error().text;
+        return made.has_value();
+    };
+    const auto only = [&] {
+        const auto found = engine->list();
+        return found && found->size() == 1 ? found->front() : FoundContainer{};
+    };
+    ASSERT_TRUE(start("fate-1"));
+    EXPECT_EQ(only().told, "");
+
+    EXPECT_EQ(command("pause fate-1").first, 0);
+    EXPECT_EQ(only().health, Health::suspended) << "field report 10";
+    EXPECT_THAT(only().told, HasSubstr("docker unpause fate-1"));
+    EXPECT_EQ(command("unpause fate-1").first, 0);
+    EXPECT_EQ(only().health, Health::running);
+
+    EXPECT_NE(inside("fate-1", "node --max-old-space-size=4000 -e 'const all = []; for (;;) all.push(Buffer.alloc(8 << 20, 1))'").first, 0);
+    ASSERT_TRUE(eventually([&] { return !only().told.empty(); })) << "field report 19";
+    EXPECT_EQ(only().health, Health::running) << "only that program ended";
+    EXPECT_THAT(only().told, HasSubstr("out of memory (its limit is 400 MiB): the system ended "));
+
+    const auto foreign = *folder / "homes/foreign";
+    files::create_directories(foreign);
+    const auto refused = engine->bind({.slot = 0, .container = {"fate-1"}, .workspace = {"w-1"}, .home = foreign});
+    ASSERT_FALSE(refused) << "field report 8";
+    EXPECT_THAT(refused.error().text, HasSubstr("belongs to uid 0, and workspaces run as uid 1000"));
+    EXPECT_THAT(refused.error().text, HasSubstr("chown -R 1000:1000 " + foreign));
+    EXPECT_EQ(run("chown -R 1000:1000 " + foreign).first, 0);
+    EXPECT_TRUE(engine->bind({.slot = 0, .container = {"fate-1"}, .workspace = {"w-1"}, .home = foreign}));
+
+    EXPECT_EQ(command("kill fate-1").first, 0);
+    ASSERT_TRUE(eventually([&] { return only().health == Health::exited; }));
+    EXPECT_THAT(only().told, HasSubstr("status 137"));
+    EXPECT_TRUE(engine->remove({"fate-1"}, 0, Duration{20'000}));
+
+    // Somebody cleans up: image and network are gone (field report 20).
+    const auto network = "berth-" + to_hex(hash_of(std::string{"fate"})).substr(0, 8);
+    EXPECT_EQ(command("network rm " + network).first, 0);
+    EXPECT_EQ(command("rmi -f " + DockerPolicy{}.image).first, 0);
+    ASSERT_TRUE(start("fate-2")) << "both are made again";
+    EXPECT_TRUE(engine->remove({"fate-2"}, 0, Duration{20'000}));
+}
+
+/// `berth doctor` tries what a claim needs (field report N7).
+TEST_F(Docker, a_trial_start_leaves_nothing_and_names_the_step_that_fails) {
+    const auto agent = fmt::format("{}/berth-hostagent --state {} --host-id trial --homes {} --engine docker --log-level error --try-start --config ",
+                                   BERTH_BIN_DIR, *folder / "trial", *folder / "trial-homes");
+    write_text(*folder / "trial.toml", "[hostagent]\n" + config());
+    const auto good = run(agent + (*folder / "trial.toml"));
+    EXPECT_EQ(good.first, 0) << good.second;
+    EXPECT_THAT(good.second, HasSubstr("started and removed in "));
+    EXPECT_EQ(containers(), 0U);
+    EXPECT_TRUE(files::is_empty(*folder / "trial-homes"));
+
+    write_text(*folder / "bad.toml", fmt::format("[docker]\nsocket = \"{}\"\nimage = \"berth/none:1\"\n", socket()));
+    const auto bad = run(agent + (*folder / "bad.toml"));
+    EXPECT_NE(bad.first, 0);
+    EXPECT_THAT(bad.second, HasSubstr("no image 'berth/none:1'"));
 }
 
 /// A cloud's metadata service, in a network namespace of its own that this machine has a way to.

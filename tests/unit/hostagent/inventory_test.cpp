@@ -142,5 +142,38 @@ TEST(Inventory, AHostThatWasMadeSmallerKeepsWhatIsOnItsLastSlots) {
     EXPECT_EQ(take_beat(scene.state).slots.size(), 6U);
 }
 
+TEST(Inventory, WhatIsPausedHasNotEndedAndIsTold_FieldReport10) {
+    auto scene = with_bound();
+    auto& container = scene.engine.at(scene.slot(0).record.container);
+    container.health = Health::suspended;
+    container.told = "paused by somebody";
+    scene.pass(scene.policy.inventory_every);
+    scene.settle();
+    EXPECT_EQ(scene.phase(0), SlotPhase::bound);
+    EXPECT_EQ(take_beat(scene.state).slots[0].incident, "paused by somebody");
+    scene.restart();
+    EXPECT_EQ(scene.phase(0), SlotPhase::bound) << "the agent's next life leaves it alone too";
+    container = scene.engine.at(scene.slot(0).record.container);
+    scene.engine.at(container.container) = {container.container, 0, container.port, Health::running, ""};
+    scene.pass(scene.policy.inventory_every);
+    scene.settle();
+    EXPECT_FALSE(take_beat(scene.state).slots[0].incident);
+}
+
+TEST(Inventory, AnEndForLackOfMemoryIsToldWithItsReplacement_FieldReport19) {
+    auto scene = with_bound();
+    const auto first = scene.slot(0).record.container;
+    scene.engine.at(first).health = Health::exited;
+    scene.engine.at(first).told = "status 137, out of memory (its limit is 96 MiB)";
+    scene.pass(scene.policy.inventory_every);
+    scene.settle();
+    ASSERT_EQ(scene.phase(0), SlotPhase::bound);
+    ASSERT_EQ(scene.out.notices.size(), 1U) << "its editor shows it";
+    EXPECT_THAT(scene.out.notices[0].incident, ::testing::HasSubstr("out of memory"));
+    const auto report = take_beat(scene.state).slots[0];
+    EXPECT_NE(report.container, first);
+    EXPECT_THAT(report.text, ::testing::HasSubstr("out of memory (its limit is 96 MiB)"));
+}
+
 }  // namespace
 }  // namespace berth::hostagent

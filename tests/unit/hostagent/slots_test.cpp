@@ -255,5 +255,29 @@ TEST(Ports, GoRoundAndLeaveOutWhatIsInUse) {
     EXPECT_EQ(take_port(pool, taken), std::nullopt);
 }
 
+TEST(Slots, AHostThatCanStartNothingSaysSoAndFindsOutWhenItCan_FieldReportN2) {
+    Scene scene(1);
+    scene.orders({}, 0);                                   // a pool without standbys
+    for (std::uint64_t epoch = 1; epoch <= scene.policy.trouble_after; ++epoch) {
+        EXPECT_FALSE(take_beat(scene.state).trouble);
+        scene.bind(Scene::order(0, epoch));
+        fail_to_start(scene);
+    }
+    EXPECT_TRUE(scene.out.beat) << "the allocator hears it at once";
+    EXPECT_THAT(take_beat(scene.state).trouble.value_or(""), HasSubstr("no space left"));
+    scene.orders({}, 0);
+    fail_to_start(scene);                                  // one that nobody asked for, to find out
+    for (int tries = 0; tries < 10; ++tries) {
+        scene.pass(scene.policy.trouble_retry_max);
+        fail_to_start(scene);
+    }
+    scene.pass(scene.policy.trouble_retry_max);
+    scene.finish(scene.call<PrepareOrder>());
+    EXPECT_FALSE(take_beat(scene.state).trouble);
+    scene.orders({}, 0);
+    scene.settle();
+    EXPECT_TRUE(scene.engine.empty()) << "and is not kept";
+}
+
 }  // namespace
 }  // namespace berth::hostagent

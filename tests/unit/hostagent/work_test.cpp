@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What counts as work of a container's user, by what /proc shows of its processes.
+#include "hostagent/engines/memory_kills.hpp"
 #include "hostagent/engines/work.hpp"
 
 #include <gtest/gtest.h>
@@ -75,6 +76,30 @@ TEST_F(Work, ALoopOfShortCommandsIsOneJobSinceItsFirst) {
 
 TEST(WorkLook, OwnNamespaceIsNoContainer) {
     EXPECT_EQ(look_at_work(::getpid()).error().kind, ErrorKind::unavailable);
+}
+
+TEST(MemoryKills, AreReadFromTheKernelsLogByContainer_FieldReport19) {
+    const std::string id(64, 'a');
+    const auto record = [&](int at, const std::string& cgroup, const std::string& task) {
+        return fmt::format("6,123,{},-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={},task_memcg={},task={},pid=15174,uid=0\n",
+                           at, cgroup, cgroup, task);
+    };
+    EXPECT_FALSE(read_kill("6,1,2,-;eth0: link up\n"));
+    EXPECT_FALSE(read_kill("6,1"));
+    EXPECT_FALSE(read_kill("6,1,x,-;oom-kill:task_memcg=/a,task=b"));
+    const auto first = read_kill(record(1'000'000, "/docker/" + id, "python3"));
+    ASSERT_TRUE(first);
+    EXPECT_EQ(*first, (MemoryKill{"/docker/" + id, "python3", 1'000'000}));
+    MemoryKills kills;
+    EXPECT_EQ(kills.of(id), nullptr);
+    kills.add(*first, Instant{});
+    kills.add(*read_kill(record(3'000'000, "/docker/" + id, "node")), Instant{});
+    kills.add(*read_kill(record(4'000'000, "/docker/other", "gcc")), Instant{});
+    ASSERT_NE(kills.of(id), nullptr);
+    EXPECT_EQ(kills.of(id)->count, 2U);
+    EXPECT_EQ(kills.of(id)->program, "node");
+    EXPECT_EQ(kills.of(id)->at, Instant{Duration{3'000}});
+    EXPECT_EQ(kills.of(""), nullptr);
 }
 
 }  // namespace
