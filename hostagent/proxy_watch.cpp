@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <iterator>
 
 #include "base/diagnostics.hpp"
@@ -35,6 +36,18 @@ bool is_proxy_of(pid_t pid, const std::string& state) {
     return std::any_of(arguments.begin(), first_two, is_proxy) && std::find(arguments.begin(), arguments.end(), state) != arguments.end();
 }
 
+/// The last line of its log; it says why the proxy ended (a port that is taken, a certificate that is none).
+std::string last_line_of(const std::string& log) {
+    constexpr std::streamoff tail = 2'000;
+    std::ifstream file(log, std::ios::ate);
+    file.seekg(-std::min<std::streamoff>(tail, file.tellg()), std::ios::cur);
+    std::string last;
+    for (std::string line; std::getline(file, line);) {
+        if (!line.empty()) last = line;
+    }
+    return last;
+}
+
 }  // namespace
 
 std::optional<os::ProcessMark> find_proxy(const std::string& state) {
@@ -62,7 +75,7 @@ Duration ProxyWatch::look(Instant now) {
     if (mark && ::access((setup_.state + "/run/proxy.ready").c_str(), F_OK) == 0) {
         const auto port = read_port(setup_.state);
         if (!good_ || port != port_) log_info("proxy.serves", {{"pid", mark->pid}, {"port", port}});
-        good_ = true;
+        good_ = served_ = true;
         port_ = port;
         pause_ = Duration{0};
         return policy_.proxy_check;
@@ -79,6 +92,10 @@ void ProxyWatch::start(Instant now) {
     start_at_ = now + pause_;
     if (starts_.size() >= policy_.proxy_starts_max) return;   // again when the oldest is forgotten
     starts_.push_back(now);
+    if (child_.pid != 0 && !served_) {
+        log_warn("proxy.did_not_serve", {{"pid", child_.pid}, {"port", setup_.port}, {"why", last_line_of(setup_.state + "/proxy.log")}, {"again_in", to_text(pause_)}});
+    }
+    served_ = false;
     os::ProgramOrder order{.output = setup_.state + "/proxy.log"};
     order.arguments = {setup_.program, "--state", setup_.state, "--host-id", setup_.host,
                        "--listen-address", setup_.listen_address, "--port", std::to_string(setup_.port),

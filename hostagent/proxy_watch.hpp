@@ -48,6 +48,7 @@ private:
     const ShellPolicy& policy_;
     std::uint32_t port_ = 0;
     bool good_ = false;                   // it was serving at the last look
+    bool served_ = false;                 // the last that this agent started
     os::ProcessMark child_;                   // the last that this agent started
     Instant start_at_;
     Duration pause_{0};
