@@ -195,11 +195,14 @@ void Process::follow() {
 void Process::note_use(const bus::Delivery& delivery) {
     const auto activity = delivery.as<HostActivity>();
     if (!activity || activity->host.value != delivery.stamp.sender) return;
-    std::erase_if(picture_.uses, [&](const auto& one) { return !picture_.view.workspaces.contains(one.first); });
+    const auto is_gone = [&](const auto& one) { return !picture_.view.workspaces.contains(one.first); };
+    std::erase_if(picture_.uses, is_gone);
+    std::erase_if(picture_.tapes, is_gone);
     for (const auto& one : activity->workspaces) {
         const auto at = picture_.view.workspaces.find(one.workspace);
         if (at == picture_.view.workspaces.end() || at->second.host != activity->host) continue;
-        picture_.uses[one.workspace] = {one.epoch, activity->read_at, loop_.now(), one.signals};
+        auto& seen = picture_.uses[one.workspace] = {one.epoch, activity->read_at, loop_.now(), one.signals};
+        add_to_tape(picture_.tapes[one.workspace], seen);
     }
 }
 

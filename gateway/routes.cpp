@@ -82,6 +82,7 @@ constexpr Route table[] = {
     {OP(get_claim), "GET", "/v1/claims/{id}", known, reads, v1, "One claim, without its link", {}, {}, "ClaimState"},
     {OP(list_workspaces), "GET", "/v1/workspaces", known, reads, v1, "Workspaces", list_query, {}, "Workspaces"},
     {OP(get_workspace), "GET", "/v1/workspaces/{id}", known, reads, v1, "One workspace", {}, {}, "Workspace"},
+    {OP(get_tape), "GET", "/v1/workspaces/{id}/tape", known, reads, v1, "When which signal of use held it, over its last day", {}, {}, "Tape"},
     {OP(release), "POST", "/v1/workspaces/{id}/release", known, changes, v1, "Stop it and give its slot back; its files stay", {}, why_body, "Workspace"},
     {OP(stop), "POST", "/v1/workspaces/{id}/stop", known, changes, v1, "The same act as release", {}, why_body, "Workspace"},
     {OP(start), "POST", "/v1/workspaces/{id}/start", known, changes, v1, "Start a stopped one again, with its files", {}, why_body, "Workspace"},

@@ -17,7 +17,7 @@
 namespace berth::gateway {
 
 enum class Operation {
-           claim, list_claims, get_claim, list_workspaces, get_workspace, release, stop, start, destroy,
+           claim, list_claims, get_claim, list_workspaces, get_workspace, get_tape, release, stop, start, destroy,
            extend, hold, link, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,
            openapi, who, list_tokens, mint_token, revoke_token, mint_host_token, enrol, get_enrolment, healthz, livez, readyz, metrics, dashboard,
            dashboard_script, dashboard_stream, dashboard_style, home, compat_health, compat_status, compat_claim, compat_release,

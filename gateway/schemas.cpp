@@ -8,7 +8,7 @@
 #include "events/catalog.hpp"
 #include "events/claim.hpp"
 #include "events/view.hpp"
-#include "gateway/use.hpp"
+#include "gateway/tape.hpp"
 
 namespace berth::gateway {
 
@@ -164,6 +164,7 @@ Json all_schemas() {
     all["Workspace"] = schema_of_type<WorkspaceView>();
     add(all["Workspace"], {{"use", schema_of_type<UseView>(), Need::optional}, {"count", whole(), Need::optional}, {"position", digits(), Need::optional},
                            {"waiting", ref("ClaimState"), Need::optional}});
+    all["Tape"] = object_of({{"workspace", text()}, {"stretches", list_of(schema_of_type<Stretch>())}});
     all["Workspaces"] = paged("workspaces", "Workspace");
     all["Host"] = schema_of_type<HostView>();
     add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional}, {"reach", ref("Reach"), Need::optional},

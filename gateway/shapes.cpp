@@ -54,6 +54,14 @@ Json workspace_shape(const WorkspaceView& workspace, const Picture& picture) {
     return shape;
 }
 
+Json tape_shape(const WorkspaceView& workspace, const Picture& picture) {
+    auto stretches = Json::array();
+    if (const auto at = picture.tapes.find(workspace.workspace); at != picture.tapes.end()) {
+        for (const auto& one : at->second) stretches.push_back(json_of(one));
+    }
+    return {{"workspace", workspace.workspace.value}, {"stretches", std::move(stretches)}};
+}
+
 Json reach_shape(const Reached& reached) { return {{"ok", reached.ok}, {"why", reached.why}, {"at", json_of(reached.at)}}; }
 
 Json host_shape(const HostView& host, const Picture& picture) {
@@ -78,7 +86,7 @@ Json pool_shape(const PoolDefined& pool, const View& view) {
         if (host.pool != pool.pool || host.liveness == Liveness::gone) continue;
         ++hosts;
         slots += static_cast<std::uint32_t>(host.slots.size());
-        if (host.liveness == Liveness::live && host.admission == Admission::open) ready += host.count(SlotUse::free);
+        ready += host.ready();
         leased += host.count(SlotUse::leased);
         stopping += host.count(SlotUse::stopping);
         quarantined += host.count(SlotUse::quarantined);

@@ -10,6 +10,7 @@
 namespace berth::gateway {
 
 Json workspace_shape(const WorkspaceView& workspace, const Picture& picture);
+Json tape_shape(const WorkspaceView& workspace, const Picture& picture);
 Json host_shape(const HostView& host, const Picture& picture);
 Json reach_shape(const Reached& reached);
 Json pool_shape(const PoolDefined& pool, const View& view);

@@ -255,11 +255,13 @@ Step decide(const Asked& asked) {
             return page_of(asked, "workspaces", view.workspaces, [&](const WorkspaceView& item) {
                 return wanted_by(asked, item.user, to_string(item.state)) ? workspace_shape(item, asked.picture) : Json();
             });
-        case Operation::get_workspace: {
+        case Operation::get_workspace:
+        case Operation::get_tape: {
             const auto at = view.workspaces.find(WorkspaceId{asked.parameter});
             if (at == view.workspaces.end() || !asked.caller.may_act_for(at->second.user)) {
                 return asked.refused(ErrorKind::not_found, fmt::format("no workspace {}; see `berth list`", asked.parameter));
             }
+            if (asked.route.operation == Operation::get_tape) return json_answer(tape_shape(at->second, asked.picture));
             return json_answer(workspace_shape(at->second, asked.picture));
         }
         case Operation::release:

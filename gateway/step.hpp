@@ -14,7 +14,7 @@
 #include "events/query.hpp"
 #include "gateway/access.hpp"
 #include "gateway/policy.hpp"
-#include "gateway/use.hpp"
+#include "gateway/tape.hpp"
 
 namespace berth::gateway {
 
@@ -38,6 +38,7 @@ struct Picture {
     std::map<HostId, HostHeartbeat> heartbeats;
     std::map<WorkspaceId, UseSeen> uses;   // of those in the view
     std::map<HostId, Reached> reached;     // of hosts that enrolled
+    std::map<WorkspaceId, Tape> tapes;     // the same
     bool ever_followed = false;            // there was a view once
     bool following = false;                // and nothing was lost since
     Instant head_at;                       // when the allocator's beacon was last heard
