@@ -64,6 +64,9 @@ std::string gist_of(std::string_view type, const Json& data) {
     if (type == "workspace.idle_withdrawn") return gist.add("", "workspace").text();
     if (type == "workspace.idle_noted") return gist.add("", "workspace").add("stops at", "stop_at").text();
     if (type == "workspace.started") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("in", "container").text();
+    if (type == "workspace.restarted") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("in", "container").text();
+    if (type == "workspace.incident") return gist.add("", "workspace").add("–", "text").text();
+    if (type == "host.impaired") return gist.add("", "host").add("–", "text").text();
     if (type == "workspace.failed") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("–", "text").text();
     if (type == "slot.quarantined") return gist.add("", "host").add("slot", "slot").add("–", "text").text();
     if (type == "host.registered") return gist.add("", "host").add("in pool", "pool").add("with slots", "slots").text();

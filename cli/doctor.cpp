@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "base/clock.hpp"
@@ -17,11 +19,15 @@
 #include "cli/up/processes.hpp"
 #include "os/files.hpp"
 #include "os/lock.hpp"
+#include "os/program.hpp"
 
 namespace berth::cli {
 
 namespace {
 
+constexpr std::uint64_t instances_per_slot = 128;        // what the kernel gives one user of a machine by default
+constexpr std::uint32_t failures_many = 3;               // as the allocator's host_failures_max
+constexpr std::uint64_t watches_per_slot = 65'536;
 constexpr std::uint64_t disk_free_low = 2ULL * 1024 * 1024 * 1024;
 
 BERTH_ENUM(Verdict, good, warning, bad)
@@ -45,6 +51,8 @@ public:
             look_at_token();
             look_at_processes();
             look_at_engine();
+            look_at_start();
+            look_at_watches();
         }
         look_at_gateway();
         return findings_;
@@ -141,6 +149,46 @@ private:
         }
     }
 
+    // What a claim needs, tried: an environment is started, given a home and removed.
+    void look_at_start() {
+        const auto folder = state_ + "/trial";
+        const auto output = folder + "/output";
+        std::error_code error;
+        std::filesystem::create_directories(folder, error);
+        (void)os::remove_file(output);
+        remark("doctor: trying to start an environment");
+        const auto mark = os::start_program({.arguments = {os::program_folder() + "/berth-hostagent", "--config", state_ + "/berth.toml", "--state", folder,
+                                                           "--host-id", "trial", "--homes", state_ + "/homes", "--log-level", "error", "--try-start"},
+                                             .output = output});
+        const auto status = mark ? os::wait_for(mark->pid, policy_.trial_within) : fail(mark.error());
+        auto said = os::read_file(output, policy_.config_bytes_max).value_or("");
+        std::replace(said.begin(), said.end(), '\n', ' ');
+        while (!said.empty() && said.back() == ' ') said.pop_back();
+        if (status && *status == 0) {
+            note("start", Verdict::good, "an environment and its home: " + said);
+        } else {
+            note("start", Verdict::bad, "no environment can be started: " + (status ? said : status.error().text),
+                 "claims will fail or wait until this works; `berth doctor` tries again");
+        }
+    }
+
+    // Every workspace has the same uid, and the kernel counts these per uid.
+    void look_at_watches() {
+        const auto limit_of = [](const std::string& name) {
+            const auto text = os::read_file("/proc/sys/fs/inotify/" + name);
+            return text ? std::strtoull(text->c_str(), nullptr, 10) : 0ULL;
+        };
+        const auto hosts = std::max<std::size_t>(1, local_hosts(state_).size());
+        const auto slots = hosts * static_cast<std::uint64_t>(number_in(config_text_, "pool.default", "slots_per_host", 4));
+        const std::pair<const char*, std::uint64_t> needs[] = {{"max_user_instances", instances_per_slot * slots}, {"max_user_watches", watches_per_slot * slots}};
+        for (const auto& [name, need] : needs) {
+            const auto limit = limit_of(name);
+            if (limit == 0 || limit >= need) continue;
+            note("watches", Verdict::warning, fmt::format("fs.inotify.{} is {} for {} slots that share one uid: one workspace that watches many files leaves none to the others", name, limit, slots),
+                 fmt::format("sysctl -w fs.inotify.{}={}", name, need));
+        }
+    }
+
     void look_at_gateway() {
         auto gateway = GatewayClient::find(shared_);
         if (!gateway) {
@@ -182,6 +230,14 @@ private:
         std::map<std::string, std::string> liveness;
         for (const auto& host : known) liveness[text_at(host, "host")] = text_at(host, "liveness");
         const auto live = std::count_if(liveness.begin(), liveness.end(), [](const auto& host) { return host.second == "live"; });
+        for (const auto& host : known) {
+            if (const auto why = text_at(host, "impaired"); !why.empty()) {
+                note(text_at(host, "host"), Verdict::bad, "it can start nothing: " + why, "no claim is placed there until it can; it tries again by itself");
+            } else if (const auto* failures = find(host, "failures"); failures != nullptr && *failures >= failures_many) {
+                note(text_at(host, "host"), Verdict::warning, fmt::format("{} starts failed in a row, the last {}", failures->dump(), text_at(host, "failed_at")),
+                     "claims pass it over for some minutes; `berth why " + text_at(host, "host") + "` says more");
+            }
+        }
         note("hosts", live > 0 ? Verdict::good : Verdict::warning, fmt::format("{} live", live),
              live > 0 ? "" : "one is started at the first claim, or by the buffer; `berth pools` shows the limits");
         for (const auto& host : local_hosts(state_)) {

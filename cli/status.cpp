@@ -41,8 +41,10 @@ Result<Exit> run(const Shared& shared, const std::string& instance) {
         return Exit::ok;
     }
     std::map<std::string, int> host_states, workspace_states, slot_uses;
+    std::string troubles;
     for (const auto& host : hosts) {
         if (text_at(host, "liveness") == "gone") continue;
+        if (const auto why = text_at(host, "impaired"); !why.empty()) troubles += fmt::format("trouble     {} can start nothing: {}\n", printable(text_at(host, "host")), printable(why));
         const auto admission = text_at(host, "admission");
         ++host_states[text_at(host, "liveness") + (admission.empty() || admission == "open" ? "" : " " + admission)];
         if (const auto* slots = find(host, "slots"); slots != nullptr && slots->is_array()) {
@@ -52,7 +54,7 @@ Result<Exit> run(const Shared& shared, const std::string& instance) {
     for (const auto& workspace : workspaces) ++workspace_states[text_at(workspace, "state")];
     print(fmt::format("gateway     {} ({})\n", printable(gateway.url()), printable(text_at(health, "status"))) +
           fmt::format("hosts       {}\n", counts(host_states)) + fmt::format("slots       {}\n", counts(slot_uses)) +
-          fmt::format("workspaces  {}\n\n", counts(workspace_states)));
+          fmt::format("workspaces  {}\n", counts(workspace_states)) + troubles + "\n");
     print(TRY(render_rows(pool_columns(), {pools.begin(), pools.end()}, "pool", look)));
     return Exit::ok;
 }

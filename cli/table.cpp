@@ -18,7 +18,11 @@ std::string lower(std::string text) {
     return text;
 }
 
-Result<std::vector<const Column*>> choose(const std::vector<Column>& columns, const Look& look) {
+bool any_has(const Column& column, const std::vector<Json>& rows) {
+    return std::any_of(rows.begin(), rows.end(), [&](const Json& row) { return !column.cell(row).empty(); });
+}
+
+Result<std::vector<const Column*>> choose(const std::vector<Column>& columns, const std::vector<Json>& rows, const Look& look) {
     std::vector<const Column*> chosen;
     for (const auto& wanted : look.columns) {
         const auto at = std::find_if(columns.begin(), columns.end(),
@@ -32,7 +36,7 @@ Result<std::vector<const Column*>> choose(const std::vector<Column>& columns, co
     }
     if (!chosen.empty()) return chosen;
     for (const auto& column : columns) {
-        if (column.shown == Shown::always || look.format == Format::wide) chosen.push_back(&column);
+        if (column.shown == Shown::always || look.format == Format::wide || (column.shown == Shown::when_any && any_has(column, rows))) chosen.push_back(&column);
     }
     return chosen;
 }
@@ -177,7 +181,7 @@ std::string to_yaml(const Json& value) {
 
 Result<std::string> render_rows(const std::vector<Column>& columns, const std::vector<Json>& rows,
                                 const std::string& name_key, const Look& look) {
-    const auto chosen = TRY(choose(columns, look));
+    const auto chosen = TRY(choose(columns, rows, look));
     switch (look.format) {
         case Format::json:
         case Format::cloudevents: return to_pretty_json(Json(rows));
@@ -195,7 +199,7 @@ Result<std::string> render_rows(const std::vector<Column>& columns, const std::v
 
 Result<std::string> render_one(const std::vector<Column>& columns, const Json& row, const std::string& name_key,
                                const Look& look) {
-    const auto chosen = TRY(choose(columns, look));
+    const auto chosen = TRY(choose(columns, {row}, look));
     switch (look.format) {
         case Format::json:
         case Format::cloudevents: return to_pretty_json(row);

@@ -16,7 +16,8 @@ namespace berth::cli {
 using Json = nlohmann::ordered_json;
 
 BERTH_ENUM(Format, table, wide, json, yaml, name, cloudevents)
-BERTH_ENUM(Shown, always, wide)
+BERTH_ENUM(Shown, always, wide,
+           when_any)                                // one that some row has something in
 BERTH_ENUM(Align, left, right)
 
 struct Column {

@@ -72,6 +72,7 @@ std::vector<Column> workspace_columns(Instant now) {
             {"STATE", text("state")},
             {"ENDS", [now](const Json& row) { return ends(row, now); }},
             {"URL", text("url")},
+            {"NOTE", text("incident"), Shown::when_any},
             {"POOL", text("pool"), Shown::wide},
             {"HOST", text("host"), Shown::wide},
             {"SLOT", text("slot"), Shown::wide, Align::right},
@@ -112,6 +113,7 @@ std::vector<Column> host_columns(Instant now) {
                  const auto* reach = find(row, "reach");
                  return reach == nullptr ? std::string{} : text_at(*reach, "ok") == "true" ? std::string{"yes"} : "no: " + text_at(*reach, "why");
              }, Shown::wide},
+            {"NOTE", [](const Json& row) { return text_at(row, "impaired").empty() ? std::string{} : "can start nothing: " + text_at(row, "impaired"); }, Shown::when_any},
             {"INSTANCE", text("instance"), Shown::wide},
             {"IP", text("private_ip"), Shown::wide},
             {"PORT", text("proxy_port"), Shown::wide, Align::right},

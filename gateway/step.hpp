@@ -37,8 +37,8 @@ struct Picture {
     View view;
     std::map<HostId, HostHeartbeat> heartbeats;
     std::map<WorkspaceId, UseSeen> uses;   // of those in the view
-    std::map<HostId, Reached> reached;     // of hosts that enrolled
     std::map<WorkspaceId, Tape> tapes;     // the same
+    std::map<HostId, Reached> reached;     // of hosts that enrolled
     bool ever_followed = false;            // there was a view once
     bool following = false;                // and nothing was lost since
     Instant head_at;                       // when the allocator's beacon was last heard

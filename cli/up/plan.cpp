@@ -73,6 +73,11 @@ Result<EngineChoice> choose_engine(EngineWanted wanted, const EngineFacts& facts
     }
     for (const auto& answer : facts.answers) {
         if (answer.api.empty()) continue;
+        if (!facts.is_root) {
+            return fail(ErrorKind::denied,
+                        "the container engine at {} answers, but only root can mount homes into its containers. Use `sudo berth up`, or "
+                        "`berth up --engine process`: plain processes of this user, NOT isolated from each other", answer.socket);
+        }
         const auto whose = answer.socket == facts.private_socket ? " (ours, of an earlier run)" : "";
         return EngineChoice{EngineKind::use_docker, answer.socket,
                             fmt::format("docker at {}, API {}{}", answer.socket, answer.api, whose)};

@@ -12,6 +12,7 @@ namespace berth::cli {
 struct UpPolicy {
     Duration ready_within{20'000};         // a process from its start to its .ready file
     Duration engine_answers_within{3'000}; // a container engine to GET /_ping
+    Duration trial_within{90'000};         // `berth doctor`: an environment is started and removed
     Duration engine_ready_within{60'000};  // a private dockerd from its start to its first answer
     Duration image_within{10 * 60'000};    // an image import
     Duration stop_within{10'000};          // everything, from Ctrl-C on; then SIGKILL

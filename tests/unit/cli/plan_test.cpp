@@ -44,10 +44,19 @@ TEST(Settings, TheEnvironmentNameIsThatOfTheConfiguration) {
 }
 
 TEST(Engine, TheFirstThatAnswersIsTaken) {
-    const auto choice = choose_engine(EngineWanted::automatic, machine({{"/a.sock", "", "nobody listens"}, {"/b.sock", "1.41", ""}}, "", false));
+    const auto choice = choose_engine(EngineWanted::automatic, machine({{"/a.sock", "", "nobody listens"}, {"/b.sock", "1.41", ""}}, "", true));
     ASSERT_TRUE(choice);
     EXPECT_EQ(choice->kind, EngineKind::use_docker);
     EXPECT_EQ(choice->socket, "/b.sock");
+}
+
+TEST(Engine, OneThatAnswersAUserIsRefusedWithBothWaysOut_FieldReport27) {
+    for (const auto wanted : {EngineWanted::automatic, EngineWanted::docker}) {
+        const auto choice = choose_engine(wanted, machine({{"/a.sock", "1.41", ""}}, "/usr/sbin/dockerd", false));
+        ASSERT_FALSE(choice);
+        EXPECT_NE(choice.error().text.find("sudo berth up"), std::string::npos) << choice.error().text;
+        EXPECT_NE(choice.error().text.find("--engine process"), std::string::npos) << choice.error().text;
+    }
 }
 
 TEST(Engine, WithNoneRunningRootStartsAPrivateOne) {
