@@ -8,7 +8,7 @@
 //   {n, act: "type", who, text}          typed where the cursor is
 //   {n, act: "click", who, selector}     {n, act: "wheel", who}     {n, act: "says", who, text, ms}
 //   {n, act: "button", who, text}        one of the editor's, by its words
-//   {n, act: "hide", who}                another tab stands before it; {act: "freeze"}: as in a laptop asleep
+//   {n, act: "hide", who}                another tab stands before it; {act: "freeze"}, "thaw": a laptop asleep, and back
 //   {n, act: "picture", who, file}       {n, act: "close", who}
 import { createInterface } from 'node:readline';
 import puppeteer from 'puppeteer-core';
@@ -108,6 +108,10 @@ const acts = {
   async freeze({ who }) {
     const cdp = await pages.get(who).createCDPSession();
     await cdp.send('Page.setWebLifecycleState', { state: 'frozen' });
+  },
+  async thaw({ who }) {
+    const cdp = await pages.get(who).createCDPSession();
+    await cdp.send('Page.setWebLifecycleState', { state: 'active' });
   },
   async picture({ who, file }) { await pages.get(who).screenshot({ path: file }); },
   async close({ who }) {

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Situations of people and their workspaces, each with its truth: until when it is in use. All of a list
-play at once, on real containers, in real Chromium; play() tells for each whether it was stopped in use or
-lived on when it was over. story_12 plays some in each run, script/idleness all.
+"""Situations of people and their workspaces, each with its truth: until when it is in use. story_12 plays
+some in each run, script/idleness all (players.py is who plays them).
 
 A situation is a function of an Actor that does what a person does and calls used() whenever that is use;
 it ends early (what follows is nobody's), or when actor.going is no longer so (in use to the end)."""
 import json
 import os
-import subprocess
-import threading
 import time
 
-from stage import HERE, Browser, say, wait_for
+from stage import Browser, wait_for
 
-LATE_S = 120                       # after its window a workspace may live so long
 SLOW_SERVER = """import { createServer } from 'node:http';
 createServer((_, answer) => { const timer = setInterval(() => answer.write(Buffer.alloc(5000)), 250); answer.on('close', () => clearInterval(timer)); }).listen(4000);
 """
@@ -21,107 +17,24 @@ SLOW_CLIENT = "import { get } from 'node:http'; get('http://127.0.0.1:4000/', (a
 WEB_SERVER = """import { createServer } from 'node:http';
 createServer((asked, answer) => { answer.setHeader('content-type', 'text/html'); answer.end(`<title>it</title><button onclick="fetch('press', {method: 'POST'})">press</button><a href="?${Date.now()}">again</a>`); }).listen(3000);
 """
-FILES = {"slow.mjs": SLOW_SERVER, "load.mjs": SLOW_CLIENT, "web.mjs": WEB_SERVER,
+COMPILER = "for (let file = 0; ; ++file) { const end = Date.now() + 300; while (Date.now() < end); await new Promise((go) => setTimeout(go, 700)); console.log(`file ${file}`); }\n"
+POLLER = "setInterval(() => fetch('http://127.0.0.1:3000/').then((answer) => answer.text()), 5000);\n"
+SLOW_TESTS = "import test from 'node:test';\nfor (let i = 0; i < 4; ++i) test(`slow ${i}`, () => new Promise((go) => setTimeout(go, 10000)));\n"
+GREEDY = "const all = []; for (;;) all.push(Buffer.alloc(8 << 20, 1));\n"
+FILES = {"slow.mjs": SLOW_SERVER, "load.mjs": SLOW_CLIENT, "web.mjs": WEB_SERVER, "compile.mjs": COMPILER, "poll.mjs": POLLER,
+         "slow.test.mjs": SLOW_TESTS, "greedy.mjs": GREEDY, "app.mjs": "console.log('hello');\n",
          "notes.txt": "notes\n", "long.txt": "".join(f"line {i}\n" for i in range(2000))}
-
-
-class People:
-    """people.mjs, for many threads."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(["node", os.path.join(HERE, "people.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.guard = threading.Condition()
-        self.answers = {}
-        self.asked = 0
-        threading.Thread(target=self._read, daemon=True).start()
-        self._wait(0)
-
-    def _read(self):
-        for line in self.process.stdout:
-            answer = json.loads(line)
-            with self.guard:
-                self.answers[answer["n"]] = answer
-                self.guard.notify_all()
-
-    def _wait(self, number):
-        with self.guard:
-            if not self.guard.wait_for(lambda: number in self.answers, 120):
-                raise AssertionError(f"Chromium gave no answer to {number}")
-            return self.answers.pop(number)
-
-    def do(self, act, who, **more):
-        with self.guard:
-            self.asked += 1
-            number = self.asked
-            self.process.stdin.write(json.dumps({"n": number, "act": act, "who": who, **more}) + "\n")
-            self.process.stdin.flush()
-        answer = self._wait(number)
-        if "error" in answer:
-            raise AssertionError(f"{act} of {who}: {answer['error']}")
-        return answer
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait(30)
-
-
-class Actor:
-    def __init__(self, stage, people, name, situation):
-        self.stage, self.people, self.name, self.situation = stage, people, name, situation
-        self.ended = threading.Event()         # of the play
-        self.opened = threading.Event()
-        self.over = False                      # nobody uses it any more
-        self.failure = None
-        granted = stage.claim(name)
-        self.identity, self.link = granted["workspace"], granted["link"]
-        for file, text in FILES.items():
-            path = os.path.join(stage.home(self.identity), file)
-            with open(path, "w") as to:
-                to.write(text)
-            os.chmod(path, 0o666)
-        self.stopped_at = None
-        self.used()
-
-    def used(self):
-        self.used_at = time.monotonic()
-
-    @property
-    def going(self):
-        return not self.ended.is_set()
-
-    def rest(self, seconds):
-        self.ended.wait(seconds)
-
-    def do(self, act, **more):
-        who = more.pop("who", self.name)
-        answer = self.people.do(act, who, **more)
-        return answer
-
-    def open(self, who=None):
-        link = self.link if who is None else self.fresh_link()
-        self.people.do("open", who or self.name, url=link)
-        self.used()
-        self.opened.set()
-
-    def fresh_link(self):
-        return self.stage.call("POST", f"/v1/workspaces/{self.identity}/link", {}).json()["link"]
-
-    def terminal(self, text):
-        self.do("terminal", text=text)
-        self.used()
-
-    def address(self, path):
-        origin = self.link.split("/_berth/")[0]
-        return origin + path
-
-    def run(self):
-        try:
-            self.situation(self)
-            self.over = self.going
-        except AssertionError as error:
-            self.failure = error
-        finally:
-            self.opened.set()
+# An extension that is never still: it writes, asks, shows and edits, though nobody is there.
+CHATTY = """const fs = require('fs'), os = require('os'), path = require('path'), vscode = require('vscode');
+exports.activate = () => setInterval(async () => {
+  fs.writeFileSync(path.join(os.homedir(), '.chatter'), String(Date.now()));
+  vscode.window.setStatusBarMessage(`chatter ${Date.now()}`);
+  const edit = new vscode.WorkspaceEdit();
+  edit.insert(vscode.Uri.file(path.join(os.homedir(), 'notes.txt')), new vscode.Position(0, 0), '.');
+  await vscode.workspace.applyEdit(edit);
+}, 2000);
+"""
+CHATTY_PACKAGE = {"name": "chatty", "publisher": "test", "version": "1.0.0", "engines": {"vscode": "^1.60.0"}, "main": "./main.js", "activationEvents": ["*"]}
 
 
 # ---- situations: what people do
@@ -300,57 +213,100 @@ def keep_it(me):
         me.rest(5)
 
 
+def job_with_the_tab_closed(me, line):
+    me.open()
+    me.terminal(line)
+    me.rest(3)
+    me.do("close")
+    while me.going:
+        me.used()
+        me.rest(1)
+
+
+def make_with_the_tab_closed(me):
+    job_with_the_tab_closed(me, "node compile.mjs")
+
+
+def waits_for_a_lock(me):
+    job_with_the_tab_closed(me, "mkdir held; until mkdir held 2>/dev/null; do sleep 2; done")
+
+
+def paused_debugger(me):
+    job_with_the_tab_closed(me, "node --inspect-brk=127.0.0.1:9333 app.mjs")
+
+
+def watch_mode(me):
+    """It waits for an edit; its person will look at it again."""
+    me.open()
+    me.terminal("node --watch app.mjs")
+    while me.going:
+        me.used()
+        me.rest(1)
+
+
+def test_run(me):
+    """With the tab closed, until the tests are over."""
+    me.open()
+    me.terminal("node --test --test-concurrency=1 slow.test.mjs")
+    me.do("close")
+    end = time.monotonic() + 40
+    while me.going and time.monotonic() < end:
+        me.used()
+        me.rest(1)
+
+
+def git_autofetch(me):
+    me.settings(**{"git.autofetch": True, "git.autofetchPeriod": 10, "git.autorefresh": True})
+    me.open()
+    me.terminal("git init -q . && git remote add origin /berth/home/.git && git add notes.txt")
+
+
+def chatty_extension(me):
+    folder = ".local/share/code-server/extensions"
+    me.write(f"{folder}/test.chatty-1.0.0/package.json", json.dumps(CHATTY_PACKAGE))
+    me.write(f"{folder}/test.chatty-1.0.0/main.js", CHATTY)
+    inside = f"/berth/home/{folder}/test.chatty-1.0.0"
+    me.write(f"{folder}/extensions.json", json.dumps([{"identifier": {"id": "test.chatty"}, "version": "1.0.0", "relativeLocation": "test.chatty-1.0.0",
+                                                       "location": {"$mid": 1, "path": inside, "scheme": "file"}}]))
+    me.open()
+    chatter = os.path.join(me.stage.home(me.identity), ".chatter")
+    wait_for("the extension chats", lambda: os.path.exists(chatter), 60)
+
+
+def walkthrough_left_open(me):
+    me.settings(**{"workbench.startupEditor": "welcomePage"})
+    me.open()
+
+
+def curl_polls_a_server(me):
+    """The person's own loop in the background, and nobody looks."""
+    me.open()
+    me.terminal("node web.mjs >/dev/null 2>&1 & sleep 1; node poll.mjs >/dev/null 2>&1 &")
+    me.rest(3)
+    me.do("close")
+
+
+def out_of_memory(me):
+    me.open()
+    me.terminal("node --max-old-space-size=8000 greedy.mjs")
+    wait_for("it is said that memory ran out", lambda: "out of memory" in me.stage.workspace(me.identity).get("incident", ""), 60)
+    me.used()
+
+
+def asleep_and_back(me):
+    """A laptop that is closed for a while."""
+    me.open()
+    me.do("file", name="notes.txt")
+    while me.going:
+        me.do("type", text="on ")
+        me.used()
+        me.do("freeze")
+        me.rest(25)
+        me.do("thaw")
+
+
 # Not typing: to make a file by the quick input takes the browser over 30 s in two of three runs on two cores.
 FEW = [untouched_tab, closed_tab, terminal_input, waiting_job, slow_download, server_nobody_asks, hold]
 ALL = FEW + [typing, hidden_tab, frozen_tab, reading, loop_of_naps, busy_background, idle_background, ended_job, server_that_a_person_uses,
-             preview_left_open, polling_of_nothing, two_browsers, keep_it]
-
-
-def play(stage, situations, window_s, watch_s):
-    """Rows of (name, truth, stopped after its last use in s or None, verdict); raises nothing for a wrong verdict."""
-    people = People()
-    actors, threads = [], []
-    turn = threading.Event()
-
-    def see():
-        turn.wait(0.5)                # the machine is the players'
-        states = {one["workspace"]: one["state"] for one in stage.call("GET", "/v1/workspaces").json()["workspaces"]}
-        for actor in actors:
-            if actor.stopped_at is None and states[actor.identity] != "active":
-                actor.stopped_at = time.monotonic()
-                actor.used_when_stopped = actor.used_at
-                say(f"{actor.name} stopped {actor.stopped_at - actor.used_at:.0f} s after its last use")
-    try:
-        for situation in situations:  # one after the other: each page takes what the machine has
-            actor = Actor(stage, people, situation.__name__.replace("_", "-"), situation)
-            actors.append(actor)
-            threads.append(threading.Thread(target=actor.run, daemon=True))
-            threads[-1].start()
-            wait_for(f"{actor.name} has opened", lambda: (see(), actor.opened.is_set())[1], 120)
-        end = time.monotonic() + watch_s
-
-        def look():
-            see()
-            waiting = [actor for actor in actors if actor.over and actor.stopped_at is None]
-            return time.monotonic() > end and not any(time.monotonic() < actor.used_at + window_s + LATE_S for actor in waiting)
-        wait_for("the play is over", look, watch_s + window_s + LATE_S + 60)
-        rows = []
-        for actor in actors:
-            in_use = not actor.over
-            if actor.failure:
-                verdict = f"could not be played: {actor.failure}"
-            elif actor.stopped_at is not None and actor.stopped_at - actor.used_when_stopped < window_s:
-                verdict = "STOPPED IN USE"
-            elif in_use or actor.stopped_at is not None and actor.stopped_at - actor.used_when_stopped <= window_s + LATE_S:
-                verdict = "right"
-            else:
-                verdict = "ALIVE WHEN OVER"
-            after = None if actor.stopped_at is None else actor.stopped_at - actor.used_when_stopped
-            rows.append((actor.name, "in use" if in_use else "over", after, verdict))
-        return rows
-    finally:
-        for actor in actors:
-            actor.ended.set()
-        for thread in threads:
-            thread.join(130)
-        people.end()
+             preview_left_open, polling_of_nothing, two_browsers, keep_it, make_with_the_tab_closed, waits_for_a_lock, paused_debugger, watch_mode,
+             test_run, git_autofetch, chatty_extension, walkthrough_left_open, curl_polls_a_server, out_of_memory, asleep_and_back]
