@@ -73,6 +73,7 @@ void add_pools(Commands& commands);
 void add_tap(Commands& commands);
 void add_why(Commands& commands);
 void add_wait(Commands& commands);
+void add_config(Commands& commands);
 void add_doctor(Commands& commands);
 void add_completion(Commands& commands);
 void add_version(Commands& commands);

@@ -42,6 +42,7 @@ void add_commands(Commands& commands) {
     add_hosts(commands);
     add_host_token(commands);
     add_pools(commands);
+    add_config(commands);
     add_doctor(commands);
     add_tap(commands);
     add_why(commands);

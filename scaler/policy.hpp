@@ -12,7 +12,6 @@
 namespace berth::scaler {
 
 struct Policy {
-    std::string version = "1";
     Duration tick{500};
     Duration list_every{10'000};               // a provider's listing, and provider.snapshot
     Duration cooldown{30'000};                 // between scale calls of a pool; a waiting claim skips it
@@ -38,7 +37,7 @@ struct Policy {
     std::uint32_t calls_open_max = 64;         // provider calls waiting for the worker thread
     std::uint32_t victims_max = 16;            // hosts being given back at once, over all pools
 
-    BERTH_FIELDS(Policy, version, tick, list_every, cooldown, launches_per_call_max, launches_per_hour_max,
+    BERTH_FIELDS(Policy, tick, list_every, cooldown, launches_per_call_max, launches_per_hour_max,
                  shrink_after, beacon_silence, listings_max, wipe_promise, grant_promise, host_failures_max, host_failures_pause, registration_grace,
                  call_tries_max, backoff, backoff_slow, backoff_max, retry, retry_max, ask_timeout, phase_max, call_max,
                  calls_open_max, victims_max)

@@ -2,28 +2,11 @@
 // The flags of `berth up`.
 #include <filesystem>
 
-#include "base/outside_text.hpp"
 #include "cli/command.hpp"
+#include "cli/up/config_file.hpp"
 #include "cli/up/up.hpp"
 
 namespace berth::cli {
-
-namespace {
-
-// --config, $BERTH_CONFIG, the user's file, the system's file; empty when there is none.
-std::string config_file(const std::string& flag) {
-    if (!flag.empty()) return flag;
-    const auto from = environment_text;
-    if (const auto named = from("BERTH_CONFIG"); !named.empty()) return named;
-    const auto home = from("XDG_CONFIG_HOME").empty() ? from("HOME") + "/.config" : from("XDG_CONFIG_HOME");
-    std::error_code error;
-    for (const auto& usual : {home + "/berth/berth.toml", std::string{"/etc/berth/berth.toml"}}) {
-        if (std::filesystem::exists(usual, error)) return usual;
-    }
-    return {};
-}
-
-}  // namespace
 
 void add_up(Commands& commands) {
     auto flags = std::make_shared<UpFlags>();

@@ -10,7 +10,7 @@
 #include "base/config.hpp"
 #include "base/nearest_word.hpp"
 #include "cli/text.hpp"
-#include "cli/up/known_settings.hpp"
+#include "settings/catalog.hpp"
 
 namespace berth::cli {
 

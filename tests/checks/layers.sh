@@ -28,6 +28,11 @@ hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gate
 [ -n "$hits" ] && say "a room that processes share includes a process:
 $hits"
 
+# The catalog of settings knows every policy, and nothing else of a process.
+hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' settings --include='*.hpp' --include='*.cpp' | grep -vE 'policy\.hpp"|hostagent/engines/docker\.hpp"' || true)
+[ -n "$hits" ] && say "the catalog of settings includes more than policies:
+$hits"
+
 # What the rooms os and http do is done nowhere else. hostkv/lmdb.cpp opens a file that may kill it in a child;
 # hostkv/local_kv.cpp and the ledger sync what others wrote; hostagent/home.cpp moves a whole home aside;
 # cli/browser.cpp stays behind as a child of two to take its page away.

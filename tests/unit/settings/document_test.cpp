@@ -2,6 +2,7 @@
 // deploy/berth.toml says what is true: with every line of it in force, each policy is its default.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -20,13 +21,17 @@
 #include "reaper/policy.hpp"
 #include "scaler/policy.hpp"
 #include "scaler/providers/local/policy.hpp"
+#include "settings/catalog.hpp"
 
-namespace berth::cli {
+namespace berth {
 namespace {
+
+using cli::effective_config;
+using cli::known_sections;
 
 std::string example() {
     std::ostringstream text;
-    text << std::ifstream(BERTH_EXAMPLE_CONFIG).rdbuf();
+    text << std::ifstream(BERTH_SETTINGS_DOCUMENT).rdbuf();
     return text.str();
 }
 
@@ -51,7 +56,7 @@ void expect_defaults(const std::string& section) {
                 [&] {
                     const auto found = all->find(section, field.name);
                     ASSERT_TRUE(found) << "[" << section << "] " << field.name << " is missing; "
-                                       << "run deploy/example.py > deploy/berth.toml";
+                                       << "run `berth config document > deploy/berth.toml`";
                     own.set(section, field.name, found->value, found->origin);
                 }(),
                 ...);
@@ -62,7 +67,7 @@ void expect_defaults(const std::string& section) {
     EXPECT_EQ(*read, Policy{}) << "[" << section << "] does not say the defaults";
 }
 
-TEST(ExampleConfig, SaysTheDefaultsOfEveryProcess) {
+TEST(SettingsDocument, SaysTheDefaultsOfEveryProcess) {
     expect_defaults<gateway::Policy>("gateway");
     expect_defaults<gateway::CompatPolicy>("compat");
     expect_defaults<reaper::Policy>("reaper");
@@ -77,7 +82,12 @@ TEST(ExampleConfig, SaysTheDefaultsOfEveryProcess) {
     expect_defaults<broker::Policy>("broker");
 }
 
-TEST(ExampleConfig, SaysTheDefaultsOfAPool) {
+TEST(SettingsDocument, IsWrittenFromTheCatalog) {
+    if (std::getenv("BERTH_UPDATE_GOLDEN") != nullptr) std::ofstream(BERTH_SETTINGS_DOCUMENT) << settings_document();
+    EXPECT_EQ(example(), settings_document()) << "run `berth config document > deploy/berth.toml`";
+}
+
+TEST(SettingsDocument, SaysTheDefaultsOfAPool) {
     const auto config = Config::parse(in_force(), "berth.toml");
     ASSERT_TRUE(config) << config.error().text;
     const auto pools = read_pools(*config);
@@ -87,7 +97,7 @@ TEST(ExampleConfig, SaysTheDefaultsOfAPool) {
     EXPECT_EQ(*pools, unsaid);
 }
 
-TEST(ExampleConfig, IsTakenAsItIs) {
+TEST(SettingsDocument, IsTakenAsItIs) {
     const auto text = effective_config(example(), "deploy/berth.toml", {});
     EXPECT_TRUE(text) << text.error().text;
     for (const auto& section : known_sections()) {
@@ -99,4 +109,4 @@ TEST(ExampleConfig, IsTakenAsItIs) {
 }
 
 }  // namespace
-}  // namespace berth::cli
+}  // namespace berth

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings/catalog.hpp"
+
+#include "allocator/policy.hpp"
+#include "allocator/shell_policy.hpp"
+#include "broker/policy.hpp"
+#include "events/pool.hpp"
+#include "gateway/policy.hpp"
+#include "hostagent/engines/docker.hpp"
+#include "hostagent/policy.hpp"
+#include "proxy/policy.hpp"
+#include "reaper/policy.hpp"
+#include "scaler/policy.hpp"
+#include "scaler/providers/local/policy.hpp"
+#include "settings/rows.hpp"
+
+namespace berth {
+
+namespace {
+
+std::vector<SettingsSection> make_catalog() {
+    std::vector<SettingsSection> all;
+    {
+        auto& section = all.emplace_back(SettingsSection{"pool.default", "A pool: hosts that are alike. Add others as [pool.<name>]; without any there is this one.", {}});
+        add<PoolDefined>(section, {
+             {"provider", "where its hosts come from"},
+             {"slots_per_host", "workspaces on one host; not set, provider local has 4: a laptop"},
+             {"buffer_unit", "slots or hosts: what buffer counts"},
+             {"buffer", "ready slots (or idle hosts) to keep"},
+             {"hosts_max", "never more than that"},
+             {"standbys", "prepared environments per host"},
+             {"ttl_ms", "lease length when the claim names none"},
+             {"ttl_max_ms", "cap of every expiry, counted from now"},
+             {"hold_max_ms", "cap of `berth hold`"},
+             {"lifetime_max_ms", "then a workspace is stopped even while it is used"},
+             {"idle_after_ms", "so long quiet, and it is stopped"},
+             {"idle_jobs", "any, busy or none: does what a terminal still runs count as use"},
+             {"idle_job_max_ms", "one job counts so long at most"}}, "pool");
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"gateway", "The HTTP API and the dashboard.", {}});
+        add<gateway::Policy>(section, {
+             {"port", "0: any free one"},
+             {"public_url", "how others reach it, through a front proxy: its pages may ask too"},
+             {"metrics_open", "/metrics without a token: no names or ids stand in it"},
+             {"claim_wait", "when a claim names none"},
+             {"request_timeout", "of what the bus is asked, beside claims"},
+             {"catch_up", "how long an answer waits for the facts it caused"},
+             {"streams_max", "event streams among them"},
+             {"page_default", "items of a listing"},
+             {"read_timeout", "of one whole request, from its first byte"},
+             {"idle_timeout", "between two requests of a connection"},
+             {"stream_heartbeat", "a comment that keeps proxies from cutting a quiet stream"},
+             {"stream_queue_bytes_max", "then the stream is cut, and told so"},
+             {"replay_page", "facts asked for at once while a stream catches up"},
+             {"host_clock_off_max", "of a machine that enrols; the broker allows hosts no more (clock_skew_max)"},
+             {"reach_every", "each enrolled host's proxy is tried so often, as a browser would"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"compat", "For clients that were there before tokens were.", {}});
+        add<gateway::CompatPolicy>(section, {
+             {"trusted_networks", "\"10.0.0.0/8=ci\": from there, without a token, as user ci"},
+             {"claim_by_get", "GET /<project>"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"reaper", "What is over: idle, expired, dead, orphaned.", {}});
+        add<reaper::Policy>(section, {
+             {"heartbeat", "what hosts were told; default: [allocator] heartbeat"},
+             {"activity", "how often a host reads its signals"},
+             {"periods_max", "more of them in silence: a host is unknown, a reading stale"},
+             {"beacon_silence", "no ledger.head for so long: it is we who are cut off"},
+             {"objection", "from an intent to its stop_at"},
+             {"intent_grace", "after stop_at, until the intent is taken for lost; doubles …"},
+             {"intent_grace_max", "… up to this"},
+             {"retry", "after a refused or unanswered request; doubles …"},
+             {"retry_max", "… up to this"},
+             {"settle", "from a good answer until its fact must have come"},
+             {"asks_open_max", "unanswered requests at once"},
+             {"gone_between", "between two complete readings without a host"},
+             {"orphan_grace", "no younger instance is touched (I17)"},
+             {"orphan_share_max", "of the fleet …"},
+             {"orphan_window", "… in so long; more opens the breaker"},
+             {"signals_max", "of one workspace in one reading"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"scaler", "How many hosts there should be.", {}});
+        add<scaler::Policy>(section, {
+             {"list_every", "a provider's listing, and provider.snapshot"},
+             {"cooldown", "between scale calls of a pool; a waiting claim skips it"},
+             {"launches_per_hour_max", "of all pools: the spend cap"},
+             {"shrink_after", "a surplus is given back only after so long"},
+             {"beacon_silence", "no ledger.head for so long: no new victim is named"},
+             {"listings_max", "as many list_every without a listing: neither"},
+             {"wipe_promise", "a slot that is being wiped counts as ready for so long"},
+             {"grant_promise", "a granted launch counts for so long without its fact"},
+             {"host_failures_max", "as placement: a host that failed so often …"},
+             {"host_failures_pause", "… is not ready for so long"},
+             {"registration_grace", "past its deadline, for a host that runs but is silent"},
+             {"call_tries_max", "of one launch, while the provider throttles"},
+             {"backoff", "first pause after a failed launch; doubles …"},
+             {"backoff_slow", "… from here for quota, permission and configuration …"},
+             {"backoff_max", "… up to this"},
+             {"retry", "after a refused or unanswered request; doubles …"},
+             {"retry_max", "… up to this"},
+             {"phase_max", "a victim that is not sealed by then is spared"},
+             {"call_max", "of a provider's call; then the process ends, to be started anew"},
+             {"calls_open_max", "provider calls waiting for the worker thread"},
+             {"victims_max", "hosts being given back at once, over all pools"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"provider.local", "The hosts of this machine, as the scaler starts them.", {}});
+        add<scaler::LocalPolicy>(section, {
+             {"agent_program", "empty: berth-hostagent beside this program"},
+             {"proxy_port_first", "one per host, on 127.0.0.1; below the kernel's own range"},
+             {"hosts_max", "over all pools"},
+             {"agent_stop", "from SIGTERM to SIGKILL"},
+             {"killed_within", "after SIGKILL"},
+             {"environments_stop", "of `--end-environments`"},
+             {"revive_pause", "before an agent that died is started again; doubles …"},
+             {"revive_pause_max", "… up to this, until one lived so long"},
+             {"ended_memory", "how long an ended host is listed as terminated"},
+             {"log_bytes_max", "of an agent's log, at its start; then it becomes .log.1"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"allocator", "Who gets which slot.", {}});
+        add<allocator::Policy>(section, {
+             {"claim_wait", "a claim's deadline when it names none (I7)"},
+             {"start_deadline", "from lease to a healthy environment"},
+             {"bind_timeout", "of one host.bind request"},
+             {"command_timeout", "of the other host commands"},
+             {"command_retry", "pause after a command that failed"},
+             {"tries_max", "starts that may fail for one claim"},
+             {"host_failures_max", "then placement passes the host over …"},
+             {"host_failures_pause", "… for so long"},
+             {"heartbeat", "told to the hosts; 2.2 of them make a host unknown"},
+             {"progress_every", "how often a waiting claim is told its place"},
+             {"recovery_settle", "after `recover`: time for hosts that the old copy never knew"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"ledger", "How the allocator keeps its ledger.", {}});
+        add<allocator::ShellPolicy>(section, {
+             {"tick", "deadlines are met to within this"},
+             {"beacon", "`ledger.head`"},
+             {"tidy_every", "checkpoint, index, free space"},
+             {"snapshot_facts", "facts since the last snapshot that call for a new one"},
+             {"ballast_mib", "freed when the disk is full"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"hostagent", "What runs on a host.", {}});
+        add<hostagent::Policy>(section, {
+             {"heartbeat", "until the first orders name another"},
+             {"confirm_every", "how old a route's confirmation gets before it is renewed"},
+             {"inventory_every", "the engine is asked what truly runs"},
+             {"stop_grace", "of a user's programs, between being asked to end and being ended"},
+             {"remove_tries_max", "then the slot is broken …"},
+             {"broken_retry", "… and is tried again so often"},
+             {"restart_tries_max", "new containers for one lease whose container ended"},
+             {"standby_retry", "after a standby failed; doubles up to …"},
+             {"trouble_retry_max", "while nothing at all can be started"},
+             {"trouble_after", "starts failed in a row: then the allocator is told to place nothing here"},
+             {"standbys_at_once", "prepared at the same time"},
+             {"port_first", "on 127.0.0.1; below the kernel's own range"},
+             {"port_tries_max", "ports found taken in a row"},
+             {"erases_max", "under way at once"},
+             {"outage_limit", "after so long without orders, what expired is ended; 0: never"},
+             {"text_bytes_max", "of an engine's words in a report"}});
+        add<hostagent::ShellPolicy>(section, {
+             {"engine", "or docker"},
+             {"workers", "engine calls at the same time; a stop may wait for its grace"},
+             {"register_retry", "doubles up to …"},
+             {"cpu_floor", "of one core, on average …"},
+             {"io_floor", "bytes a second of disk …"},
+             {"net_floor", "bytes a second of network, both ways …"},
+             {"use_window", "… over so long, or between two readings further apart"},
+             {"proxy_starts_max", "in ten minutes"},
+             {"proxy_program", "empty: berth-proxy beside this program; \"none\": no proxy"},
+             {"scheme", "of links, as browsers use them"},
+             {"public_domain", "behind a front proxy: the domain in links; empty: apps_domain"},
+             {"public_port", "behind a front proxy: the port in links; 0: the proxy's own"},
+             {"process_command", "of the process engine; empty: berth-workspace beside this program"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"docker", "Workspaces in containers. `berth up` sets socket and cluster by what it finds.", {}});
+        add<DockerPolicy>(section, {
+             {"image_tar", "imported when the engine has no such image"},
+             {"tmp_bytes", "of /tmp, kept in memory and counted as such; 0: on the engine's disk"},
+             {"closed", "What no workspace reaches, beside the machine it runs on: the metadata services of clouds."}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"proxy", "From the browser to the workspace.", {}});
+        add<proxy::Policy>(section, {
+             {"apps_domain", "a workspace answers at <workspace>.<apps_domain>"},
+             {"scheme", "as the browser sees it; empty: https with a certificate, else http"},
+             {"public_domain", "behind a front proxy, in links and origins; empty: apps_domain"},
+             {"public_port", "the same; 0: the port it serves at"},
+             {"trusted_networks", "\"10.0.0.0/8\": whose X-Forwarded-Host and -Proto are believed"},
+             {"listen_address", "empty: as the host says, 127.0.0.1 when it has no other address"},
+             {"port_moves", "a port that is taken is left for another, which is published; false: it is awaited"},
+             {"tls_certificate", "PEM chain; empty: plain HTTP"},
+             {"tls_key", "both are read again when they change"},
+             {"proxy_protocol", "every connection from trusted_networks begins with a PROXY header"},
+             {"gateway_url", "leads back in who comes late; empty: [gateway] public_url"},
+             {"session_lifetime", "without use, at most 12 h; while it is used, up to the end of the lease"},
+             {"grant_age_max", "how long a lease stands without word of an allocator (I25)"},
+             {"recheck", "live connections are judged anew this often (I25: cut within 5 s)"},
+             {"unreadable_max", "for so long a live connection outlives an unreadable memory"},
+             {"head_timeout", "from a request's first byte to the end of its head"},
+             {"idle_timeout", "between requests"},
+             {"body_stall_max", "a browser that neither sends nor takes"},
+             {"answer_timeout", "a container that does not begin to answer"},
+             {"silence_max", "a container's answer that goes on without a byte (SSE)"},
+             {"half_open_max", "a tunnel of which one side has ended"},
+             {"linger", "after a refusal, for what the browser still sends"},
+             {"drain_grace", "from SIGTERM to the end of all that is under way"},
+             {"port_patience", "while the port of an earlier life is still taken"},
+             {"head_bytes_max", "of a request"},
+             {"cookie_bytes_max", "of them, cookies that go on: a Node server takes 16 KB in all"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"broker", "Where the bus listens.", {}});
+        add<broker::Policy>(section, {
+             {"events_in", "A port of * is chosen once, written to <state>/bus.toml and kept for every later start."},
+             {"requests_allocator", "admits the allocator alone: larger messages"},
+             {"requests_hosts", "for hosts on other machines, \"tcp://0.0.0.0:9094\"; empty: none"},
+             {"advertise_host", "stands in bus.toml instead of what was bound"},
+             {"deadline_default", "of a request that names none"},
+             {"deadline_max", "a later one is brought forward to it"},
+             {"clock_skew_max", "so far behind ours a host's clock may be"},
+             {"worker_silence_max", "then a worker counts as dead"},
+             {"pending_max", "requests without a reply yet"}});
+    }
+    return all;
+}
+
+constexpr std::size_t meaning_column = 43;
+
+constexpr std::string_view head = R"(# SPDX-License-Identifier: Apache-2.0
+# Everything that can be set, each with its default. Made by `berth config document` from the source.
+#
+# Copy what you change to /etc/berth/berth.toml or ~/.config/berth/berth.toml, or name a file with
+# `berth up --config FILE`. Flags win over BERTH_<SECTION>_<KEY> in the environment, which wins over
+# the file. A key or section that does not exist is an error that names it. Lengths of time are
+# written as "250ms", "15s", "2m", "1h30m".
+
+)";
+
+}  // namespace
+
+const std::vector<SettingsSection>& settings_catalog() {
+    static const auto all = make_catalog();
+    return all;
+}
+
+const SettingsSection* find_settings(std::string_view name) {
+    if (name.starts_with("pool.")) name = "pool.default";
+    for (const auto& section : settings_catalog()) {
+        if (section.name == name) return &section;
+    }
+    return nullptr;
+}
+
+std::string settings_document() {
+    std::string text{head};
+    for (const auto& section : settings_catalog()) {
+        text += fmt::format("# ---- {}\n[{}]\n", section.about, section.name);
+        for (const auto& row : section.rows) {
+            const auto setting = fmt::format("# {} = {}", row.key, row.by_default);
+            text += row.meaning.empty() ? setting + "\n" : fmt::format("{:<{}} # {}\n", setting, meaning_column, row.meaning);
+        }
+        text += "\n";
+    }
+    text.pop_back();
+    return text;
+}
+
+Result<void> check_settings(const Config& config, const std::vector<std::string>& sections) {
+    for (const auto& name : sections) {
+        const auto* section = find_settings(name);
+        if (section == nullptr) continue;
+        std::vector<std::string_view> keys;
+        for (const auto& row : section->rows) keys.push_back(row.key);
+        TRY(config.refuse_unknown(name, keys));
+        for (const auto& row : section->rows) {
+            if (const auto setting = config.find(name, row.key)) TRY(row.check(*setting));
+        }
+    }
+    return {};
+}
+
+}  // namespace berth
