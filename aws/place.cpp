@@ -60,8 +60,8 @@ std::string host_of_url(const std::string& url) {
     const auto begin = scheme == std::string::npos ? 0 : scheme + 3;
     auto host = url.substr(begin, url.find_first_of("/?#", begin) - begin);
     if (const auto at = host.rfind('@'); at != std::string::npos) host = host.substr(at + 1);
-    const char* usual = url.starts_with("https://") ? ":443" : ":80";
-    if (host.ends_with(usual)) host.resize(host.size() - std::string_view{usual}.size());
+    const std::string_view usual = url.starts_with("https://") ? ":443" : ":80";
+    if (host.ends_with(usual)) host.erase(host.rfind(':'));
     std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return host;
 }
