@@ -60,6 +60,7 @@ class Actor:
         self.opened = threading.Event()
         self.over = False                      # nobody uses it any more
         self.failure = None
+        self.act_began = None
         self.uses = []                         # when, as far as the script knows
         granted = stage.claim(name)
         self.identity, self.link = granted["workspace"], granted["link"]
@@ -86,7 +87,10 @@ class Actor:
         self.write(".local/share/code-server/User/settings.json", json.dumps(values))
 
     def used(self):
+        """At some time between the begin of the last act and now: a busy machine takes seconds for it."""
         self.used_at = time.monotonic()
+        self.use_began = self.act_began or self.used_at
+        self.act_began = None
         self.uses.append(self.used_at)
 
     @property
@@ -98,11 +102,13 @@ class Actor:
 
     def do(self, act, **more):
         who = more.pop("who", self.name)
+        self.act_began = time.monotonic()
         answer = self.people.do(act, who, **more)
         return answer
 
     def open(self, who=None):
         link = self.link if who is None else self.fresh_link()
+        self.act_began = time.monotonic()
         self.people.do("open", who or self.name, url=link)
         self.used()
         self.opened.set()
@@ -143,7 +149,7 @@ def play(stage, situations, files, window_s, watch_s, watcher=None):
         for actor in actors:
             if actor.stopped_at is None and states[actor.identity] != "active":
                 actor.stopped_at = time.monotonic()
-                actor.used_when_stopped = actor.used_at
+                actor.used_when_stopped, actor.use_began_when_stopped = actor.used_at, actor.use_began
                 say(f"{actor.name} stopped {actor.stopped_at - actor.used_at:.0f} s after its last use")
     try:
         for situation in situations:  # one after the other: each page takes what the machine has
@@ -164,7 +170,7 @@ def play(stage, situations, files, window_s, watch_s, watcher=None):
             in_use = not actor.over
             if actor.failure:
                 verdict = f"could not be played: {actor.failure}"
-            elif actor.stopped_at is not None and actor.stopped_at - actor.used_when_stopped < window_s:
+            elif actor.stopped_at is not None and actor.stopped_at - actor.use_began_when_stopped < window_s:
                 verdict = "STOPPED IN USE"
             elif in_use or actor.stopped_at is not None and actor.stopped_at - actor.used_when_stopped <= window_s + LATE_S:
                 verdict = "right"

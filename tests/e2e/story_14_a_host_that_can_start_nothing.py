@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""13: a host that can start nothing is passed over and says why, to everyone who asks; and it is used again as
+"""14: a host that can start nothing is passed over and says why, to everyone who asks; and it is used again as
 soon as it can, without anybody's help. What ends by itself starts again, under its present name. Field reports
 20, N2, N3 and N7; I11."""
 import os
