@@ -20,7 +20,7 @@ from plumbing.picture import picture                                     # noqa:
 from plumbing.processes import end_all, facts_of_machine, raise_limits   # noqa: E402
 from plumbing.report import number                                       # noqa: E402
 
-NAMES = ["a1", "a2", "a3", "h", "b1", "b2", "c1", "c2", "e", "f"]
+NAMES = ["a1", "a2", "a3", "h", "b1", "b2", "c1", "c2", "e", "g", "f", "d"]
 
 
 class Bench:
@@ -44,9 +44,25 @@ def commit():
     return (git("rev-parse", "--short", "HEAD") or "unknown") + ("-changed" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
-def write(results, options, failures):
-    about = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": facts_of_machine(),
-             "turns": options.turns, "seconds": options.seconds}
+def put_into_docs(results, about):
+    """The tables and pictures of docs/performance.md, between its two marks; benches that did not run keep theirs."""
+    path = HERE.parent / "docs/performance.md"
+    text = path.read_text()
+    begin, end = text.index("<!-- results"), text.index("<!-- end of results")
+    begin = text.index("\n", begin) + 1
+    parts = {part.split(" ", 1)[0]: "## " + part for part in text[begin:end].split("## ")[1:]}
+    for result in results:
+        (HERE.parent / f"docs/pictures/bench_{result.name}.svg").write_text(picture(result))
+        machine = about["machine"]
+        run = (f"Run of {about['date']}, commit {about['commit']}: {about['turns']} turns of {about['seconds']} s, {machine['cores']} cores, "
+               f"{machine['memory_gib']} GiB. {result.warning()}").strip()
+        lines = [f"## {result.title}", "", result.work, "", *result.table(), "", *[f"- {remark}" for remark in result.remarks],
+                 *([""] if result.remarks else []), run, "", f"![{result.title}](pictures/bench_{result.name}.svg)", "", ""]
+        parts[result.name] = "\n".join(lines)
+    path.write_text(text[:begin] + "\n" + "".join(parts[name] for name in NAMES if name in parts) + text[end:])
+
+
+def write(results, options, failures, about):
     machine = about["machine"]
     head = (f"# Benches of {about['date']}, commit {about['commit']}\n\n{machine['cores']} cores ({machine['cpu']}), "
             f"{machine['memory_gib']} GiB, Linux {machine['kernel']}. {options.turns} turns of {options.seconds} s, the sides one after the "
@@ -57,10 +73,9 @@ def write(results, options, failures):
     base = out / f"{about['date']}-{about['commit']}{options.suffix}"
     base.with_name(base.name + ".md").write_text(text)
     base.with_name(base.name + ".json").write_text(json.dumps({**about, "benches": [result.json() for result in results]}, indent=1) + "\n")
-    for result in results:
-        path = HERE.parent / f"docs/pictures/bench_{result.name}.svg" if options.docs else out / f"{base.name}.{result.name}.svg"
-        path.write_text(picture(result))
-    print(f"written: {base}.md, .json and a picture of each")
+    if options.docs:
+        put_into_docs(results, about)
+    print(f"written: {base}.md and .json" + ("; docs/performance.md and its pictures" if options.docs else ""))
 
 
 def main():
@@ -73,7 +88,7 @@ def main():
     parser.add_argument("--bin", type=lambda text: pathlib.Path(text).resolve(), default=HERE.parent / "build/release/bin")
     parser.add_argument("--results", default=HERE / "results", help="folder that gets <date>-<commit>.md, .json")
     parser.add_argument("--suffix", default="", help="of those names")
-    parser.add_argument("--docs", action="store_true", help="pictures go to docs/pictures")
+    parser.add_argument("--docs", action="store_true", help="its tables and pictures go into docs/performance.md")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
@@ -81,6 +96,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_limits()
     bench, results, failures = Bench(options), [], []
+    about = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": facts_of_machine(), "turns": options.turns,
+             "seconds": options.seconds}                 # of the beginning: somebody may commit meanwhile
     for name in options.names or NAMES:
         module = importlib.import_module(name)
         print(f"== {module.TITLE}", flush=True)
@@ -96,7 +113,7 @@ def main():
         print(result.markdown())
         print(f"   ({time.monotonic() - begun:.0f} s)", flush=True)
     if not options.smoke:
-        write(results, options, failures)
+        write(results, options, failures, about)
     elif any(remark for result in results for remark in result.remarks if "failed:" in remark):
         failures.append(("smoke", "operations failed"))
     return 1 if failures else 0

@@ -24,12 +24,18 @@ return 'OK'
 class Redis:
     def __init__(self, durable=True, slots=200_000, preload=None):
         self.port, self.folder = free_port(), folder()
-        options = ["--appendonly", "yes" if durable else "no", "--appendfsync", "always", "--save", "", "--maxclients", "20000"]
-        self.process = Process("redis", ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder, *options],
-                               env={"LD_PRELOAD": str(preload)} if preload else None).until_listening(self.port)
-        self.pid = self.process.pid
+        self.options = ["--appendonly", "yes" if durable else "no", "--appendfsync", "always", "--save", "", "--maxclients", "20000"]
+        self.env = {"LD_PRELOAD": str(preload)} if preload else None
+        self.start()
         if slots:
             self.cli("EVAL", "for i = 1, tonumber(ARGV[1]) do redis.call('RPUSH', 'free', 's-' .. i) end", "0", slots)
+
+    def start(self):
+        """Until it answers: while it loads its data it listens, and says that it is busy."""
+        self.process = Process("redis", ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder, *self.options],
+                               env=self.env).until_listening(self.port)
+        self.process.until(lambda: self.cli("PING") == "PONG")
+        self.pid = self.process.pid
 
     def cli(self, *words):
         return run("redis-cli", "-p", self.port, *words).strip()

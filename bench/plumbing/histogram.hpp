@@ -8,6 +8,7 @@
 #include <bit>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 namespace berth::bench {
@@ -15,6 +16,13 @@ namespace berth::bench {
 using Steady = std::chrono::steady_clock;
 
 inline double seconds_since(Steady::time_point begun) { return std::chrono::duration<double>(Steady::now() - begun).count(); }
+
+/// What this thread has computed so far: of a load that is one thread alone, and so is undisturbed by others.
+inline double thread_cpu_seconds() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
 
 class Histogram {
 public:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes of a bench: started on loopback and temporary folders, measured by their pid, ended by it."""
 import atexit
+import contextlib
 import os
 import pathlib
 import resource
@@ -125,18 +126,15 @@ def children_of(pid):
 
 def cpu_seconds(pid, with_children=False):
     """Of all its threads, in user and kernel; of children too, and of those that have ended."""
-    if not with_children:
-        try:
-            return sum(int(path.read_text().split()[0]) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
-        except OSError:
-            pass
     total = 0
-    for one in children_of(pid):
-        try:
-            fields = pathlib.Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, fields[11:15] if with_children and one == pid else fields[11:13])) / TICK
-        except OSError:
-            pass
+    for one in children_of(pid) if with_children else [pid]:
+        for path in pathlib.Path(f"/proc/{one}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                total += int(path.read_text().split()[0]) / 1e9
+    if with_children:
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[13]) + int(fields[14])) / TICK
     return total
 
 

@@ -73,18 +73,27 @@ class Result:
             notes = {figures["note"] for figures in side.results if "note" in figures}
             self.remarks += [f"{side.name}: {note}" for note in sorted(notes)]
 
+    def warning(self):
+        noise = self.noise().median
+        if noise is None or noise <= NOISY:
+            return ""
+        return f"**Noisy**: others used {number(noise)} cores while this ran; read the ratios, not the figures."
+
     def noise(self):
         return Spread([figures["others"] for side in self.sides for figures in side.results])
 
-    def markdown(self):
-        lines = [f"## {self.title}", "", self.work, "",
-                 "| | berth | peer | | ratio | floor | target | |", "|---|---|---|---|---|---|---|---|"]
+    def table(self):
+        lines = ["| | berth | peer | | ratio | floor | target | |", "|---|---|---|---|---|---|---|---|"]
         for row in self.rows:
             ratio = "–" if row.theirs is None else number(row.ratio)
             sign = "≥" if row.better == "more" else "≤"
             bound = [f"{sign} {number(value)}" if value is not None else "" for value in (row.floor, row.target)]
             lines.append(f"| {row.what}, {row.unit} | {with_range(row.ours)} | {with_range(row.theirs) if row.theirs else '–'} | {row.peer} | "
                          f"{ratio} | {bound[0]} | {bound[1]} | {row.verdict()} |")
+        return lines
+
+    def markdown(self):
+        lines = [f"## {self.title}", "", self.work, "", *self.table()]
         if self.sides:
             lines += ["", "| side | operations/s | p50 ms | p99 ms | CPU µs per operation, by process | memory MiB | others' cores |",
                       "|---|---|---|---|---|---|---|"]
@@ -95,9 +104,7 @@ class Result:
             ms = [with_range(Spread([value / 1e3 for value in spread(side, f"latency.{at}_us").values])) for at in ("p50", "p99")]
             lines.append(f"| {side.name} | {with_range(spread(side, 'per_second'))} | {ms[0]} | {ms[1]} | {cpu} | {memory} | "
                          f"{with_range(spread(side, 'others'))} |")
-        noise = self.noise()
-        if noise.median is not None and noise.median > NOISY:
-            lines += ["", f"**Noisy**: others used {number(noise.median)} cores while this ran; read the ratios, not the figures."]
+        lines += ["", self.warning()] if self.warning() else []
         lines += [""] + [f"- {remark}" for remark in self.remarks]
         return "\n".join(lines).rstrip() + "\n"
 
