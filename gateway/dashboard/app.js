@@ -154,7 +154,8 @@ function showWorkspaces() {
     if (one.state === 'active') acts.append(act(one, 'link', 'Open'), act(one, 'extend', '+1 h'), act(one, 'stop', 'Stop'));
     if (one.state === 'stopped') acts.append(act(one, 'start', 'Start'), act(one, 'destroy', 'Destroy', { danger: true }));
     acts.append(el('button', { type: 'button', class: 'quiet', 'aria-label': `Why ${one.user}/${one.project}`, text: 'Why', onclick: () => showWhy(one.workspace, `${one.user} / ${one.project}`) }));
-    return el('tr', {}, el('td', { title: one.workspace, text: one.project }), el('td', { text: one.user }), el('td', { title: used(one) }, tag(one.state), used(one) ? el('small', { text: ` ${used(one)}` }) : ''),
+    return el('tr', {}, el('td', { title: one.workspace, text: one.project }), el('td', { text: one.user }), el('td', { title: used(one) }, tag(one.state), used(one) ? el('small', { text: ` ${used(one)}` }) : '',
+      one.incident ? el('p', { class: 'bad', text: one.incident }) : ''),
       el('td', { class: 'wide', text: one.leased ? `${one.host} · ${one.slot}` : '–' }),
       el('td', { class: 'wide' }, one.state === 'active' ? when(one.idle_stop_at || one.expires_at) : el('span', { text: '–' })), acts);
   })) : none(workspaces.length ? 'None fits the filter.' : 'No workspace yet. Claim one above, or with: berth claim <project>'));
@@ -183,6 +184,7 @@ function showHosts(hosts) {
     const state = host.liveness === 'live' ? host.admission : host.liveness;
     return el('article', { class: 'card' },
       el('h3', {}, host.host, tag(state), el('small', { text: `${host.public_ip || host.private_ip} · ${host.pool}` })),
+      host.impaired ? el('p', { class: 'bad', text: `It can start nothing: ${host.impaired}` }) : '',
       el('div', { class: 'slots', role: 'group', 'aria-label': `slots of ${host.host}` }, ...slots), load);
   }) : [none('No host yet. The scaler launches them; see Capacity above and the events below.')]));
 }
