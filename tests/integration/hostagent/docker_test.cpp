@@ -3,6 +3,7 @@
 // one at the bind, and nothing of it is left at the end. Prints why when this machine can not do that.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <array>
@@ -49,6 +50,8 @@ protected:
         if (::geteuid() != 0) return (void)(reason = "a private dockerd needs root");
         if (run("command -v dockerd").first != 0) return (void)(reason = "there is no dockerd: script/packages run");
         if (!files::exists(image_tar())) return (void)(reason = "there is no " + image_tar() + ": script/image builds it");
+        // A network of its own: bridges, rules and routes of these tests are none of the machine's.
+        if (::unshare(CLONE_NEWNET) != 0 || run("ip link set lo up").first != 0) return (void)(reason = "a network namespace needs CAP_SYS_ADMIN");
         folder = std::make_unique<Folder>();
         const auto [status, text] = run(std::string{BERTH_SOURCE_DIR} + "/script/dockerd start " + (*folder / "dockerd"));
         if (status != 0) reason = "dockerd does not start here: " + text + read_text(*folder / "dockerd/dockerd.log").substr(0, 2'000);
@@ -339,7 +342,7 @@ TEST_F(Docker, a_trial_start_leaves_nothing_and_names_the_step_that_fails) {
     EXPECT_THAT(bad.second, HasSubstr("no image 'berth/none:1'"));
 }
 
-/// A cloud's metadata service, in a network namespace of its own that this machine has a way to.
+/// A cloud's metadata service, in a network namespace of its own that the tests' namespace has a way to.
 class Metadata {
 public:
     Metadata() {
