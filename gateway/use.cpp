@@ -32,7 +32,7 @@ std::optional<UseView> use_of(const View& view, const WorkspaceView& workspace, 
     const auto ours = [&](Instant theirs) { return seen.received_at - std::max(Duration{0}, seen.read_at - theirs); };
     UseView use{.holds = holder->name, .known = holder->last_at.has_value(), .text = words_of(*holder), .read_at = seen.received_at};
     if (holder->last_at) use.last_at = ours(*holder->last_at);
-    if (holder->since) use.since = ours(*holder->since);
+    if (holder->since && *holder->last_at >= seen.read_at) use.since = ours(*holder->since);   // it runs
     if (use.last_at && policy.idle_after_ms.count() > 0) {
         use.idle_at = std::max({*use.last_at, workspace.changed_at, workspace.hold_until.value_or(Instant{})}) + policy.idle_after_ms;
     }

@@ -112,7 +112,13 @@ std::vector<Signal> judge(UseMemories& memories, const SlotRecord& record, const
         signals.push_back({"editor", reading.editor.alive ? reading.read_at : last});
     }
     signals.push_back(judge_use(memories, record, reading, floor));
-    if (auto job = judge_jobs(reading)) signals.push_back(std::move(*job));
+    // Whoever waited for a job has the whole window, from its end on, to come back to it.
+    auto job = judge_jobs(reading);
+    if (const auto memory = memories.find(record.container); memory != memories.end()) {
+        if (job) memory->second.job = job;
+        else job = memory->second.job;
+    }
+    if (job) signals.push_back(std::move(*job));
     return signals;
 }
 

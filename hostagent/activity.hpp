@@ -55,6 +55,7 @@ struct UseMemory {
     Instant counted_from;
     Instant last_use;
     std::optional<std::string> text = std::nullopt;   // of that use
+    std::optional<Signal> job = std::nullopt;         // as it was seen last: its end is a sign of use too
 };
 using UseMemories = std::map<ContainerId, UseMemory>;
 

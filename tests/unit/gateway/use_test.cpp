@@ -42,6 +42,13 @@ TEST_F(Uses, AJobIsToldSinceWhenAndOnlyWhereItCounts) {
     EXPECT_EQ(see(signals)->holds, "cpu");
 }
 
+TEST_F(Uses, AJobThatIsOverIsToldByItsEnd) {
+    const auto use = see({{"cpu", theirs - Duration{60'000}}, {"job", theirs - Duration{20'000}, theirs - Duration{600'000}, "a terminal runs `make`"}});
+    EXPECT_EQ(use->holds, "job");
+    EXPECT_FALSE(use->since);
+    EXPECT_EQ(use->last_at, now - Duration{20'000});
+}
+
 TEST_F(Uses, WhatIsNotKnownComesFirst_I32) {
     const auto use = see({{"proxy", theirs}, {"presence", std::nullopt, std::nullopt, "1 of 1 open editor windows do not say whether anybody is there"}});
     EXPECT_EQ(use->holds, "presence");

@@ -133,6 +133,18 @@ TEST_F(WithNotes, TheJobThatBeganLastIsTold) {
     EXPECT_EQ(judge_at(seconds_in(200)).at("job").text, "a terminal runs `sleep 3600`") << "that window is gone";
 }
 
+TEST_F(WithNotes, TheEndOfAJobIsASignOfUse_I32) {
+    judge_at(seconds_in(0));
+    reading.usage->jobs = {{"make", seconds_in(20)}};
+    judge_at(seconds_in(600));
+    reading.usage->jobs.clear();
+    const auto job = judge_at(seconds_in(610)).at("job");
+    EXPECT_EQ(job.last_at, seconds_in(600)) << "whoever waited for it has the whole window to come back";
+    EXPECT_EQ(judge_at(seconds_in(700)).at("job").last_at, seconds_in(600));
+    const auto counting = counted({job}, {IdleJobs::any, Duration{60'000}});
+    EXPECT_EQ(counting.at(0).last_at, seconds_in(80)) << "up to the cap, as while it ran";
+}
+
 // ---- the pool's rule
 
 TEST(Counted, AJobCountsByTheRuleAndNotForEver) {
