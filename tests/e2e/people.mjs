@@ -21,6 +21,7 @@ const browser = await puppeteer.launch({
   defaultViewport: { width: 1280, height: 800 },
 });
 const pages = new Map();
+const asleep = new Map();
 
 // One window each: a page that stands behind another of its window is hidden, and nobody can type in it.
 async function newPage(who) {
@@ -107,11 +108,12 @@ const acts = {
   },
   async freeze({ who }) {
     const cdp = await pages.get(who).createCDPSession();
+    asleep.set(who, cdp);          // a page that is frozen answers to no new one
     await cdp.send('Page.setWebLifecycleState', { state: 'frozen' });
   },
   async thaw({ who }) {
-    const cdp = await pages.get(who).createCDPSession();
-    await cdp.send('Page.setWebLifecycleState', { state: 'active' });
+    await asleep.get(who).send('Page.setWebLifecycleState', { state: 'active' });
+    await asleep.get(who).detach();
   },
   async picture({ who, file }) { await pages.get(who).screenshot({ path: file }); },
   async close({ who }) {

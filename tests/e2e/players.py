@@ -83,6 +83,9 @@ class Actor:
             to.write(text)
         os.chown(path, owner.st_uid, owner.st_gid)
 
+    def wait_for_file(self, name):
+        wait_for(f"{self.name} makes {name}", lambda: os.path.exists(os.path.join(self.stage.home(self.identity), name)), 60)
+
     def settings(self, **values):
         self.write(".local/share/code-server/User/settings.json", json.dumps(values))
 

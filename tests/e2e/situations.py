@@ -133,10 +133,10 @@ def idle_background(me):
 
 def ended_job(me):
     me.open()
-    me.terminal("sleep 40")
+    me.terminal("touch began; sleep 40; touch over")
+    me.wait_for_file("began")
     me.do("close")
-    end = time.monotonic() + 40
-    while me.going and time.monotonic() < end:
+    while me.going and not os.path.exists(os.path.join(me.stage.home(me.identity), "over")):
         me.used()
         me.rest(1)
 
@@ -247,7 +247,8 @@ def watch_mode(me):
 def test_run(me):
     """With the tab closed, until the tests are over."""
     me.open()
-    me.terminal("node --test slow.test.mjs; touch over")
+    me.terminal("touch began; node --test slow.test.mjs; touch over")
+    me.wait_for_file("began")
     me.do("close")
     while me.going and not os.path.exists(os.path.join(me.stage.home(me.identity), "over")):
         me.used()
