@@ -9,7 +9,7 @@ namespace berth::sim {
 
 namespace {
 
-// The periods of reliability.md's figures: short enough that a minute heals everything.
+// Periods that are short enough that a minute heals everything.
 void choose_periods(Options& options, Rng& rng) {
     auto& policy = options.allocator;
     policy.heartbeat = Duration{static_cast<std::int64_t>(500 + rng.below(2'500))};

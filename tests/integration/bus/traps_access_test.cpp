@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// libzmq's traps around CURVE, ZAP and identity (reliability.md 5.1), on the library that is installed:
+// libzmq's traps around CURVE, ZAP and identity on the library that is installed:
 // what it does when left alone, and what it does as bus/socket.cpp sets it up. If a "left alone" half fails
 // on a newer library, the trap is mended there: mark it so; the other halves must hold for ever.
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// libzmq's traps around delivery (reliability.md 5.1), on the library that is installed: what is lost in
+// libzmq's traps around delivery on the library that is installed: what is lost in
 // silence, what blocks, what stays open; and what bus/socket.cpp and the endpoint make of it.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
