@@ -210,7 +210,10 @@ private:
             return;
         }
         note("access", Verdict::good, "the token is accepted");
-        if (const auto status = gateway->totals()) look_at_ledger(*status);
+        if (const auto status = gateway->totals()) {
+            look_at_ledger(*status);
+            look_at_bus(*status);
+        }
         look_at_hosts(*hosts);
     }
 
@@ -224,6 +227,20 @@ private:
         } else {
             note("ledger", Verdict::good, fmt::format("{} at position {}", text_at(status, "ledger"), text_at(status, "position")));
         }
+    }
+
+    // What the broker did not pass on, since its start: each is somebody's message that went nowhere.
+    void look_at_bus(const Json& status) {
+        const auto* counters = find(status, "broker");
+        if (counters == nullptr) return;         // the gateway has not heard it yet
+        std::string lost;
+        for (const auto* name : {"denied", "malformed", "oversized", "unknown_sender", "over_limit", "slow_receiver", "subscription_floods"}) {
+            const auto* count = find(*counters, name);
+            if (count != nullptr && *count != 0) lost += fmt::format("{}{} {}", lost.empty() ? "" : ", ", count->dump(), name);
+        }
+        const auto passed = text_at(*counters, "requests") + " requests and " + text_at(*counters, "events") + " events passed on";
+        note("bus", lost.empty() ? Verdict::good : Verdict::warning, lost.empty() ? passed : passed + "; not: " + lost,
+             lost.empty() ? "" : "its log names senders and reasons: grep message.refused " + shell_quoted(state_ + "/log/broker.log"));
     }
 
     void look_at_hosts(const Json& known) {

@@ -97,6 +97,18 @@ void add_fleet(Families& out, const View& view) {
     for (const auto& [name, pool] : view.pools) out.add(pool.hosts_max, {{"pool", name.value}});
 }
 
+/// By family of service: "host" stands for all hosts.
+void add_broker(Families& out, const std::optional<BrokerStatus>& broker) {
+    out.gauge("berth_broker_answers", "1 while the broker tells of itself.", broker ? 1 : 0);
+    if (!broker) return;
+    out.begin("berth_broker_messages_total", "What the broker passed on, and what it did not, by outcome; since its start.", as_counter);
+    for (const auto& counter : broker->counters) out.add(static_cast<double>(counter.value), {{"outcome", counter.name}});
+    std::map<std::string, double> workers;
+    for (const auto& service : broker->services) workers[service.service.substr(0, service.service.find('.'))] += service.workers;
+    out.begin("berth_broker_workers", "Processes that serve requests, by service.", as_gauge);
+    for (const auto& [service, count] : workers) out.add(count, {{"service", service}});
+}
+
 void add_traffic(Families& out, const Traffic& traffic) {
     out.begin("berth_http_requests_total", "Answers by method, route and status.", as_counter);
     for (const auto& [key, count] : traffic.answers) {
@@ -136,6 +148,7 @@ std::string metrics_text(const Picture& picture, const Traffic& traffic, Instant
     out.gauge("berth_allocator_silence_seconds", "Since the allocator's beacon was heard; -1 when never.",
               picture.head_at == Instant{} ? -1 : static_cast<double>((now - picture.head_at).count()) / 1000);
     add_fleet(out, picture.view);
+    add_broker(out, picture.broker);
     add_traffic(out, traffic);
     return out.text();
 }

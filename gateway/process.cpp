@@ -22,6 +22,8 @@ namespace berth::gateway {
 namespace {
 
 constexpr Duration look_at_tokens{1'000};
+constexpr Duration broker_period{10'000};
+constexpr Duration broker_timeout{3'000};
 constexpr Duration settle_period{100};
 constexpr Duration claim_heard_within{1'000};  // over the caller's wait, for an allocator to be heard
 constexpr Duration claim_again{500};      // pause before a claim that met no allocator is asked again
@@ -212,9 +214,17 @@ void Process::start() {
         end_with_tokens();
     });
     loop_.every(picture_.policy.reach_every, [this] { look_at_reach(); });
+    look_at_broker();
+    loop_.every(broker_period, [this] { look_at_broker(); });
     loop_.every(settle_period, [this] { settle_waiting(); });
     loop_.every(picture_.policy.stream_heartbeat, [this] { streams_->on_heartbeat(); });
     server_->start();
+}
+
+void Process::look_at_broker() {
+    endpoint_->request<BrokerStatusRequest>({}, broker_timeout, [this](Result<BrokerStatus> status) {
+        picture_.broker = status ? std::optional{std::move(*status)} : std::nullopt;
+    });
 }
 
 void Process::read_tokens_again() {

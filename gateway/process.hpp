@@ -57,6 +57,7 @@ private:
     void follow();
     void read_tokens_again();
     void end_with_tokens();
+    void look_at_broker();
     void note_use(const bus::Delivery& delivery);
 
     void take(ClientId client, HttpRequest request);

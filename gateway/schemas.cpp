@@ -183,7 +183,7 @@ Json all_schemas() {
     add(all["Facts"], {{"head", digits()}});
     all["Status"] = object_of({{"ledger", text()}, {"term", digits()}, {"position", digits()}, {"hosts", counts()}, {"slots", counts()},
                                {"workspaces", counts()}, {"claims", counts()}, {"launches", whole()},
-                               {"doubted_by", text(), Need::optional}, {"unmet", list_of(text()), Need::optional}});
+                               {"broker", counts(), Need::optional}, {"doubted_by", text(), Need::optional}, {"unmet", list_of(text()), Need::optional}});
     all["Health"] = health_schema();
     all["Alive"] = object_of({{"status", words({"ok"})}});
     all["Me"] = object_of({{"role", words({"user", "operator"})}, {"user", text()}, {"token", text()}});

@@ -138,7 +138,7 @@ Json fact_shape(const FactRecord& record) {
     return shape;
 }
 
-Json status_shape(const View& view) {
+Json status_shape(const View& view, const std::optional<BrokerStatus>& broker) {
     std::map<std::string, int> hosts, slots, workspaces, claims;
     for (const auto& [id, host] : view.hosts) {
         ++hosts[std::string{to_string(host.liveness)}];
@@ -153,6 +153,10 @@ Json status_shape(const View& view) {
     auto unmet = Json::array();
     for (const auto& [id, host] : view.hosts) {
         if (host.liveness != Liveness::gone && !view.has_met(host)) unmet.push_back(id.value);
+    }
+    if (broker) {
+        auto& counters = shape["broker"] = Json::object();
+        for (const auto& counter : broker->counters) counters[counter.name] = counter.value;
     }
     if (view.doubted_by) shape["doubted_by"] = view.doubted_by->value;
     if (!unmet.empty()) shape["unmet"] = std::move(unmet);

@@ -17,7 +17,7 @@ Json pool_shape(const PoolDefined& pool, const View& view);
 Json claim_shape(const ClaimView& claim, const View& view);
 Json claim_reply_shape(const ClaimReply& reply);
 Json fact_shape(const FactRecord& record);
-Json status_shape(const View& view);
+Json status_shape(const View& view, const std::optional<BrokerStatus>& broker);
 Json token_shape(const TokenEntry& entry);
 
 Json compat_project_shape(const ClaimReply& reply);  // exactly what clients of GET /<project> know

@@ -294,7 +294,7 @@ Step decide(const Asked& asked) {
             return page_of(asked, "pools", view.pools, [&](const PoolDefined& item) { return pool_shape(item, view); });
         case Operation::list_facts: return list_facts(asked);
         case Operation::events: return events(asked);
-        case Operation::status: return json_answer(status_shape(view));
+        case Operation::status: return json_answer(status_shape(view, asked.picture.broker));
         case Operation::health:
         case Operation::compat_health:
         case Operation::readyz: return health(asked);

@@ -39,6 +39,7 @@ struct Picture {
     std::map<WorkspaceId, UseSeen> uses;   // of those in the view
     std::map<WorkspaceId, Tape> tapes;     // the same
     std::map<HostId, Reached> reached;     // of hosts that enrolled
+    std::optional<BrokerStatus> broker;    // as it said last; nothing when it did not answer the last time
     bool ever_followed = false;            // there was a view once
     bool following = false;                // and nothing was lost since
     Instant head_at;                       // when the allocator's beacon was last heard

@@ -51,7 +51,7 @@ TEST(OpenApi, tells_of_every_route_and_of_nothing_else) {
 TEST(Status, says_that_the_ledger_is_an_old_copy_and_who_was_not_met_since_F16) {
     auto picture = scene();
     auto& view = picture.view;
-    const auto status = [&] { return status_shape(view); };
+    const auto status = [&] { return status_shape(view, std::nullopt); };
     EXPECT_FALSE(status().contains("doubted_by"));
     EXPECT_FALSE(status().contains("unmet"));
     view.doubted_by = HostId{"h-1"};
