@@ -21,7 +21,8 @@ def run(bench):
         Side("berth", lambda: berth.load.do("closed", outstanding=outstanding, seconds=bench.seconds), berth.served, berth.others),
         Side("Redis, appendfsync always", lambda: redis_load.do("closed", connections=1, outstanding=outstanding, seconds=bench.seconds),
              {"redis": redis.pid}, {"load": redis_load.pid}),
-        Side("PostgreSQL, 50 clients", lambda: postgres.cycles(4 if bench.smoke else 50, bench.seconds), {"postgres": postgres.pid}, trees=["postgres"]),
+        Side("PostgreSQL, 50 clients", lambda: postgres.cycles(4 if bench.smoke else 50, bench.seconds),
+             {"postgres": postgres.pid}, trees=["postgres"]),
         Side("Express, 50 connections", lambda: http.do("closed", port=express.port, connections=50, seconds=bench.seconds, steps=express.steps()),
              {"node": express.pid}, {"load": http.pid}),
     ]

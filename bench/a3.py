@@ -17,7 +17,8 @@ def run(bench):
     port, token = berth.gateway()
     http, redis_load = Load("bench_http", [bench.bin / "bench_http"]), redis.load(bench.bin)
     fields = f"Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
-    post = [{"head": f"POST /v1/claims HTTP/1.1\r\n{fields}Idempotency-Key: p-{{n}}\r\n", "body": '{"user":"pu{n}","project":"p"}', "take": '"workspace":"'},
+    post = [{"head": f"POST /v1/claims HTTP/1.1\r\n{fields}Idempotency-Key: p-{{n}}\r\n", "body": '{"user":"pu{n}","project":"p"}',
+             "take": '"workspace":"'},
             {"head": f"POST /v1/workspaces/{{x}}/release HTTP/1.1\r\n{fields}", "body": "{}"}]
     get = [{"head": f"GET /g{{n}} HTTP/1.1\r\n{fields}", "take": '"url":"http://', "until": "."},
            {"head": f"POST /release HTTP/1.1\r\n{fields}", "body": '{"workspaceId":"{x}"}'}]
@@ -29,7 +30,8 @@ def run(bench):
         Side("berth, POST /v1/claims", turn(port, post), berth.served, load),
         Side("berth, GET /<project>", turn(port, get), berth.served, load),
         Side("Express", turn(express.port, express.steps()), {"node": express.pid}, {"load": http.pid}),
-        Side("Redis", lambda: redis_load.do("closed", connections=callers, outstanding=1, seconds=bench.seconds), {"redis": redis.pid}, {"load": redis_load.pid}),
+        Side("Redis", lambda: redis_load.do("closed", connections=callers, outstanding=1, seconds=bench.seconds),
+             {"redis": redis.pid}, {"load": redis_load.pid}),
     ], bench.turns, told=bench.told).values()
     for ours in (posts, gets):
         result.compare(f"cycles, {ours.name.split(', ')[1]}", "per second", "per_second", ours, node, floor=2, target=6)

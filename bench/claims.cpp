@@ -225,7 +225,8 @@ public:
         const auto begun = Steady::now();
         Json beside;
         while (heard_[name] < count && seconds_since(begun) < seconds) {
-            if (per_second > 0) beside = open(per_second, std::min(1.0, seconds)); else robot_.until([&] { return heard_[name] >= count; }, Duration{500});
+            if (per_second > 0) beside = open(per_second, std::min(1.0, seconds));
+            else robot_.until([&] { return heard_[name] >= count; }, Duration{500});
         }
         return {{"count", heard_[name]}, {"seconds", seconds_since(begun)}, {"late", late_->json()}, {"beside", beside}};
     }
@@ -291,7 +292,9 @@ int serve(const Options& options) {
     const auto allocator = cluster.start("allocator", {"--log-level", "warn"}).pid();
     ::unsetenv("LD_PRELOAD");
     std::vector<std::unique_ptr<Host>> hosts;
-    for (std::uint32_t i = 1; i <= options.agents; ++i) hosts.push_back(std::make_unique<Host>(cluster, fmt::format("h-{:06}", i), options.slots, Host::Slots::standbys));
+    for (std::uint32_t i = 1; i <= options.agents; ++i) {
+        hosts.push_back(std::make_unique<Host>(cluster, fmt::format("h-{:06}", i), options.slots, Host::Slots::standbys));
+    }
     TestPeer robot(cluster, "robot", Role::client);
     Cycles cycles(robot);
     return serve_turns({{"ready", true}, {"state", cluster.state()}, {"pids", {{"broker", broker}, {"allocator", allocator}}}},
@@ -299,7 +302,9 @@ int serve(const Options& options) {
                         {"open", [&](const Json& asked) { return cycles.open(asked.at("per_second"), asked.at("seconds")); }},
                         {"fill", [&](const Json& asked) { return cycles.fill(asked.at("count"), Duration{asked.at("ttl_ms").get<int>()}); }},
                         {"extend", [&](const Json& asked) { return cycles.extend(asked.at("share"), Duration{asked.at("ttl_ms").get<int>()}); }},
-                        {"hear", [&](const Json& asked) { return cycles.hear(asked.at("name"), asked.at("count"), asked.at("seconds"), asked.value("per_second", 0.0)); }}});
+                        {"hear", [&](const Json& asked) {
+                             return cycles.hear(asked.at("name"), asked.at("count"), asked.at("seconds"), asked.value("per_second", 0.0));
+                         }}});
 }
 
 }  // namespace

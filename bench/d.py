@@ -78,7 +78,8 @@ def run(bench):
 
         def plain():
             begun = time.monotonic()
-            name = command(*docker, "run", "-d", "-p", "127.0.0.1::8080", "--tmpfs", "/berth/home:uid=1000", image).strip()
+            name = command(*docker, "run", "-d", "-p", "127.0.0.1::8080", "-e", "HOME=/berth/home",
+                           "--tmpfs", "/berth/home:uid=1000", image).strip()
             port = command(*docker, "port", name, "8080").strip().rsplit(":", 1)[1]
             until_200(lambda: http_call(f"http://127.0.0.1:{port}{LANDING}").status)
             took = time.monotonic() - begun

@@ -40,8 +40,8 @@ std::int64_t now_ns() { return std::chrono::duration_cast<std::chrono::nanosecon
 class Event {
 public:
     explicit Event(std::size_t bytes) {
-        Envelope envelope{.id = std::string(32, '#'), .source = "/berth/gateway/b", .type = type_attribute("claim.requested"), .time = Instant{Duration{1'000}},
-                          .data = encode(ClaimRequest{.key = {"k"}, .user = {"u"}, .project = {"p"}}), .sequence = first_number};
+        Envelope envelope{.id = std::string(32, '#'), .source = "/berth/gateway/b", .type = type_attribute("claim.requested"),
+                          .time = Instant{Duration{1'000}}, .data = encode(ClaimRequest{.key = {"k"}, .user = {"u"}, .project = {"p"}}), .sequence = first_number};
         for (std::size_t more = 1; encode_envelope(envelope).size() < bytes; ++more) {
             envelope.data = encode(ClaimRequest{.key = {std::string(more, 'k')}, .user = {"u"}, .project = {"p"}});
         }
@@ -224,6 +224,7 @@ public:
                 way_.wait(0, 1);
                 way_.drain(0, [&](std::string_view text) {
                     const auto number = event_->read(text).number;
+                    if (number <= last) return;                   // of the beginning
                     missing += number - last - 1;
                     last = number;
                     ++got;

@@ -7,7 +7,7 @@ TITLE = "h · the core alone"
 
 
 def run(bench):
-    count = 2_000 if bench.smoke else 50_000
+    count = 2_000 if bench.smoke else 20_000
     hosts = 200 if bench.smoke else bench.hosts
     result = Result("h", TITLE, f"The allocator's step() without bus, disk or clock: {count:,} cycles, 256 at a time, {hosts:,} hosts × 20; "
                     "and the view: the facts of those cycles folded into an empty one. One thread.")

@@ -74,8 +74,9 @@ public:
 private:
     // Every hop takes the first letter off: it says who has the message now.
     void broker() {
-        std::array<zmq::pollitem_t, 3> items{{{client_.broker.handle(), 0, ZMQ_POLLIN, 0}, {allocator_.broker.handle(), 0, ZMQ_POLLIN, 0}, {host_.broker.handle(), 0, ZMQ_POLLIN, 0}}};
         const std::array<zmq::socket_t*, 3> sockets{&client_.broker, &allocator_.broker, &host_.broker};
+        std::array<zmq::pollitem_t, 3> items{};
+        for (std::size_t i = 0; i < items.size(); ++i) items[i] = {sockets[i]->handle(), 0, ZMQ_POLLIN, 0};
         while (!over_) {
             zmq::poll(items, std::chrono::milliseconds{100});
             for (std::size_t i = 0; i < items.size(); ++i) {

@@ -4,6 +4,7 @@
 //
 //   bench_proxy     says the ports, the fields of a request with its session, and pids; ends with its input
 #include <array>
+#include <filesystem>
 #include <map>
 #include <thread>
 
@@ -92,13 +93,14 @@ int main() {
     Upstream upstream;
     const RealClock clock;
     const auto kv = LocalKv::open(folder / "kv");
-    const RouteRecord route{.workspace = {"w-1"}, .user = {"ada"}, .epoch = Epoch{1}, .container = {"c-1"}, .port = upstream.port(), .confirmed_at = clock.now()};
+    const RouteRecord route{.workspace = {"w-1"}, .user = {"ada"}, .epoch = Epoch{1}, .container = {"c-1"}, .port = upstream.port(),
+                            .confirmed_at = clock.now()};
     if (!kv || !(*kv)->apply({route})) return 1;
     testing::write_text(folder / "berth.toml", "[proxy]\nconnections_max = 12000\nconnections_per_workspace_max = 12000\n");
-    testing::Child proxy({std::string{BERTH_BIN_DIR} + "/berth-proxy", "--state", folder.path(), "--host-id", "h-1", "--config", folder / "berth.toml", "--log-level", "warn"},
-                         folder / "proxy.log");
-    if (!testing::eventually([&] { return testing::read_text(folder / "run/proxy.ready").size() + testing::read_text(folder / "proxy.port").size() > 0 || !proxy.alive(); }) ||
-        !proxy.alive()) {
+    testing::Child proxy({std::string{BERTH_BIN_DIR} + "/berth-proxy", "--state", folder.path(), "--host-id", "h-1", "--config",
+                          folder / "berth.toml", "--log-level", "warn"}, folder / "proxy.log");
+    const auto serves = [&] { return !testing::read_text(folder / "proxy.port").empty() && std::filesystem::exists(folder / "run/proxy.ready"); };
+    if (!testing::eventually([&] { return serves() || !proxy.alive(); }) || !proxy.alive()) {
         std::fprintf(stderr, "%s", testing::read_text(folder / "proxy.log").c_str());
         return 1;
     }

@@ -193,7 +193,11 @@ int main(int argc, char** argv) {
     if (argc < 4) return 2;
     Load load(static_cast<std::uint16_t>(std::stoi(argv[1])), argv[2], argv[3]);
     return serve_turns({{"ready", true}},
-                       {{"closed", [&](const Json& asked) { return load.closed(asked.at("connections"), asked.at("outstanding"), asked.at("seconds")); }},
+                       {{"closed", [&](const Json& asked) {
+                             return load.closed(asked.at("connections"), asked.at("outstanding"), asked.at("seconds"));
+                         }},
                         {"open", [&](const Json& asked) { return load.open(asked.at("per_second"), asked.at("seconds")); }},
-                        {"beats", [&](const Json& asked) { return load.beats(asked.at("connections"), asked.at("per_second"), asked.at("seconds")); }}});
+                        {"beats", [&](const Json& asked) {
+                             return load.beats(asked.at("connections"), asked.at("per_second"), asked.at("seconds"));
+                         }}});
 }

@@ -36,8 +36,9 @@ public:
     void take(Play& play, std::size_t least = 0) {
         if (play.facts.size() < least) return;
         for (std::size_t at = 0; at < play.facts.size(); at += batch) {
-            const auto to = std::min(at + batch, play.facts.size());
-            good(ledger_.append({play.facts.begin() + static_cast<std::ptrdiff_t>(at), play.facts.begin() + static_cast<std::ptrdiff_t>(to)}, ledger_.head()));
+            const auto from = play.facts.begin() + static_cast<std::ptrdiff_t>(at);
+            const auto to = play.facts.begin() + static_cast<std::ptrdiff_t>(std::min(at + batch, play.facts.size()));
+            good(ledger_.append({from, to}, ledger_.head()));
         }
         count += play.facts.size();
         play.facts.clear();
@@ -80,8 +81,9 @@ int main(int argc, char** argv) {
     const auto made = make_ledger(cluster.state() + "/ledger.sqlite", std::stoul(argv[1]), std::stoul(argv[2]));
     cluster.start("broker", {"--log-level", "warn"});
     const auto start = [&] {
-        return std::make_unique<Child>(std::vector<std::string>{std::string{BERTH_BIN_DIR} + "/berth-allocator", "--config", cluster.config(), "--state",
-                                                                cluster.state(), "--log-level", "warn"}, cluster.state() + "/log/allocator.log");
+        std::vector<std::string> words{std::string{BERTH_BIN_DIR} + "/berth-allocator", "--config", cluster.config()};
+        for (const auto* word : {"--state", cluster.state().c_str(), "--log-level", "warn"}) words.emplace_back(word);
+        return std::make_unique<Child>(std::move(words), cluster.state() + "/log/allocator.log");
     };
     auto allocator = start();
     TestPeer robot(cluster, "robot", Role::client);

@@ -44,6 +44,15 @@ def commit():
     return (git("rev-parse", "--short", "HEAD") or "unknown") + ("-changed" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
+def rounded(value):
+    """Six digits are more than any of this is good for."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return [rounded(one) for one in value] if isinstance(value, list) else value
+
+
 def put_into_docs(results, about):
     """The tables and pictures of docs/performance.md, between its two marks; benches that did not run keep theirs."""
     path = HERE.parent / "docs/performance.md"
@@ -72,10 +81,10 @@ def write(results, options, failures, about):
     out.mkdir(parents=True, exist_ok=True)
     base = out / f"{about['date']}-{about['commit']}{options.suffix}"
     base.with_name(base.name + ".md").write_text(text)
-    base.with_name(base.name + ".json").write_text(json.dumps({**about, "benches": [result.json() for result in results]}, indent=1) + "\n")
+    base.with_name(base.name + ".json").write_text(json.dumps(rounded({**about, "benches": [result.json() for result in results]})) + "\n")
     if options.docs:
         put_into_docs(results, about)
-    print(f"written: {base}.md and .json" + ("; docs/performance.md and its pictures" if options.docs else ""))
+    print(f"   written: {base}.md and .json" + ("; docs/performance.md and its pictures" if options.docs else ""), flush=True)
 
 
 def main():
@@ -94,6 +103,7 @@ def main():
     if unknown:
         parser.error(f"no bench is named {', '.join(unknown)}; there are {', '.join(NAMES)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)     # also when it was started in the background
     raise_limits()
     bench, results, failures = Bench(options), [], []
     about = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": facts_of_machine(), "turns": options.turns,
@@ -107,14 +117,15 @@ def main():
         except Exception as error:                     # whatever it is, the other benches go on and this one is named
             traceback.print_exc()
             failures.append((name, f"{type(error).__name__}: {error}".splitlines()[0]))
-            end_all()
             continue
+        finally:
+            end_all()
         results.append(result)
         print(result.markdown())
         print(f"   ({time.monotonic() - begun:.0f} s)", flush=True)
-    if not options.smoke:
-        write(results, options, failures, about)
-    elif any(remark for result in results for remark in result.remarks if "failed:" in remark):
+        if not options.smoke:
+            write(results, options, failures, about)           # after each: an hour's figures are not lost with the last
+    if options.smoke and any(remark for result in results for remark in result.remarks if "failed:" in remark):
         failures.append(("smoke", "operations failed"))
     return 1 if failures else 0
 

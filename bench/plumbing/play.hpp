@@ -43,7 +43,9 @@ public:
             ask(ClaimRequest{.key = {fmt::format("k{}", number)}, .user = {fmt::format("u{}", number)}, .project = {"p"}}, Role::client, "robot");
         }
         answer_all();
-        if (granted_.size() != count) throw std::runtime_error(fmt::format("{} of {} claims were granted: {}", granted_.size(), count, refused_));
+        if (granted_.size() != count) {
+            throw std::runtime_error(fmt::format("{} of {} claims were granted: {}", granted_.size(), count, refused_));
+        }
         return granted_;
     }
     void release(const std::vector<WorkspaceId>& all) {
@@ -85,7 +87,7 @@ private:
                 [](const auto& body) -> allocator::HostAnswer {
                     using Body = std::decay_t<decltype(body)>;
                     if constexpr (std::is_same_v<Body, BindCommand>) return BindReply{{"k"}, "http://w.localhost:1/"};
-                    else if constexpr (std::is_same_v<Body, LinkCommand>) return LinkReply{"http://w.localhost:1/", "http://w.localhost:1/_berth/open?token=t", "t"};
+                    else if constexpr (std::is_same_v<Body, LinkCommand>) return LinkReply{"http://w.localhost:1/", "http://w.localhost:1/?token=t", "t"};
                     else if constexpr (std::is_same_v<Body, StopCommand>) return StopReply{body.slot, body.epoch};
                     else throw std::runtime_error("bench/plumbing/play.hpp knows no answer to a command: see answer_all()");
                 },

@@ -14,6 +14,7 @@ import time
 
 TICK = os.sysconf("SC_CLK_TCK")
 _running = []
+_folders = []
 
 
 def raise_limits():
@@ -36,7 +37,7 @@ def free_port():
 
 def folder(owner=None):
     path = pathlib.Path(tempfile.mkdtemp(prefix="berth-bench-"))
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    _folders.append(path)
     if owner:
         shutil.chown(path, owner)
     return path
@@ -49,7 +50,8 @@ class Process:
         self.name = name
         self.log = pathlib.Path(log or folder() / f"{name}.log")
         self.out = open(self.log, "ab")
-        self.process = subprocess.Popen([str(word) for word in argv], stderr=self.out, cwd=cwd, user=user,
+        # A group of its own: Ctrl-C reaches the harness alone, which ends all in their order.
+        self.process = subprocess.Popen([str(word) for word in argv], stderr=self.out, cwd=cwd, user=user, process_group=0,
                                         env={**os.environ, **(env or {})}, **{"stdout": self.out, "stdin": subprocess.DEVNULL, **more})
         self.pid = self.process.pid
         _running.append(self)
@@ -100,8 +102,11 @@ class Process:
 
 @atexit.register
 def end_all():
+    """Whatever still runs, in the reverse order of its start; then the folders."""
     for process in list(reversed(_running)):
         process.end(within=5)
+    while _folders:
+        shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
 def run(*argv, **more):
