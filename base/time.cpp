@@ -28,10 +28,24 @@ std::string to_rfc3339(Instant at) {
     const auto day = floor<days>(total);
     const year_month_day date{sys_days{day}};
     const hh_mm_ss clock{total - day};
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                       clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                       clock.subseconds().count());
+    if (date.year() < year{0} || date.year() > year{9999}) {   // no RFC 3339, but words of a fact that must be kept
+        return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+                           static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                           clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+    }
+    // Written by hand: every message bears one or more.
+    std::string text = "0000-00-00T00:00:00.000Z";
+    const auto write = [&](std::size_t end, unsigned value) {
+        for (; value != 0; value /= 10) text[--end] = static_cast<char>('0' + value % 10);
+    };
+    write(4, static_cast<unsigned>(static_cast<int>(date.year())));
+    write(7, static_cast<unsigned>(date.month()));
+    write(10, static_cast<unsigned>(date.day()));
+    write(13, static_cast<unsigned>(clock.hours().count()));
+    write(16, static_cast<unsigned>(clock.minutes().count()));
+    write(19, static_cast<unsigned>(clock.seconds().count()));
+    write(23, static_cast<unsigned>(clock.subseconds().count()));
+    return text;
 }
 
 Result<Instant> from_rfc3339(std::string_view text) {

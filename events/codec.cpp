@@ -2,7 +2,9 @@
 #include "events/codec.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <limits>
 
 #include "events/catalog.hpp"
 #include "events/wire.hpp"
@@ -12,32 +14,6 @@ namespace berth {
 namespace wire {
 
 namespace {
-
-bool is_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        std::size_t more = 0;
-        std::uint32_t code = c;
-        if (c >= 0x80) {
-            if (c >= 0xc2 && c <= 0xdf) more = 1, code = c & 0x1fU;
-            else if (c >= 0xe0 && c <= 0xef) more = 2, code = c & 0x0fU;
-            else if (c >= 0xf0 && c <= 0xf4) more = 3, code = c & 0x07U;
-            else return false;
-        }
-        if (i + more >= text.size()) return false;
-        for (std::size_t k = 1; k <= more; ++k) {
-            const auto next = static_cast<unsigned char>(text[i + k]);
-            if ((next & 0xc0U) != 0x80U) return false;
-            code = (code << 6) | (next & 0x3fU);
-        }
-        if ((more == 2 && code < 0x800) || (more == 3 && (code < 0x10000 || code > 0x10ffff)) ||
-            (code >= 0xd800 && code <= 0xdfff)) {
-            return false;
-        }
-        i += more + 1;
-    }
-    return true;
-}
 
 // Text keys, each once; text in UTF-8. Depth is already bounded by the parser.
 Result<void> inspect(const msgpack::object& value) {
@@ -67,36 +43,6 @@ Result<void> inspect(const msgpack::object& value) {
 
 }  // namespace
 
-void put_text(Packer& to, std::string_view text) {
-    to.pack_str(static_cast<std::uint32_t>(text.size()));
-    to.pack_str_body(text.data(), static_cast<std::uint32_t>(text.size()));
-}
-
-Result<std::string> get_text(const msgpack::object& from) {
-    if (from.type != msgpack::type::STR) return fail(ErrorKind::invalid, "expected text");
-    return std::string{from.via.str.ptr, from.via.str.size};
-}
-
-Result<std::uint64_t> get_decimal(const msgpack::object& from) {
-    const auto text = TRY(get_text(from));
-    std::uint64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || stop != text.data() + text.size() || text.empty()) {
-        return fail(ErrorKind::invalid, "'{}' is not a decimal number as text", text.substr(0, 40));
-    }
-    return value;
-}
-
-const msgpack::object* find_key(const msgpack::object& from, std::string_view key) {
-    for (std::uint32_t i = 0; i < from.via.map.size; ++i) {
-        const auto& entry = from.via.map.ptr[i];
-        if (entry.key.type == msgpack::type::STR && key == std::string_view{entry.key.via.str.ptr, entry.key.via.str.size}) {
-            return &entry.val;
-        }
-    }
-    return nullptr;
-}
-
 Result<msgpack::object_handle> parse(std::string_view bytes, const DecodeLimits& limits) {
     if (bytes.size() > limits.bytes) {
         return fail(ErrorKind::limit, "a message of {} bytes is over the limit of {}", bytes.size(), limits.bytes);
@@ -116,15 +62,93 @@ Result<msgpack::object_handle> parse(std::string_view bytes, const DecodeLimits&
     }
 }
 
+// A number without a fraction as a whole one, as libmsgpack has it: the ledger's bytes stay what they were.
+void Packer::real(double value) {
+    if (value >= 0 && value <= static_cast<double>(std::numeric_limits<std::uint64_t>::max()) &&
+        value == static_cast<double>(static_cast<std::uint64_t>(value))) {
+        return natural(static_cast<std::uint64_t>(value));
+    }
+    if (value < 0 && value >= static_cast<double>(std::numeric_limits<std::int64_t>::min()) &&
+        value == static_cast<double>(static_cast<std::int64_t>(value))) {
+        return whole(static_cast<std::int64_t>(value));
+    }
+    sized<8>(0xcb, std::bit_cast<std::uint64_t>(value));
+}
+
+void put_decimal(Packer& to, std::uint64_t value) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    to.text({digits.data(), static_cast<std::size_t>(end - digits.data())});
+}
+
+void put_instant(Packer& to, Instant value) { to.text(to_rfc3339(value)); }
+
+bool take_decimal(Reader& from, std::uint64_t& into) {
+    std::string_view text;
+    if (!from.text(text)) return false;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+    if (error != std::errc{} || stop != text.data() + text.size() || text.empty()) {
+        return from.refuse(fmt::format("'{}' is not a decimal number as text", text.substr(0, 40)));
+    }
+    return true;
+}
+
+bool take_instant(Reader& from, Instant& into) {
+    std::string_view text;
+    if (!from.text(text)) return false;
+    const auto value = from_rfc3339(text);
+    if (!value) return from.refuse(value.error().kind, value.error().text);
+    into = *value;
+    return true;
+}
+
+bool take_duration(Reader& from, Duration& into) {
+    constexpr std::uint64_t longest = std::uint64_t{366} * 86'400'000;
+    Value value;
+    if (!from.next(value)) return false;
+    if (value.kind != Kind::natural || value.number > longest) {
+        return from.refuse("expected a number of milliseconds, at most 366 days");
+    }
+    into = Duration{static_cast<std::int64_t>(value.number)};
+    return true;
+}
+
+bool take_real(Reader& from, double& into) {
+    Value value;
+    if (!from.next(value)) return false;
+    if (value.kind == Kind::real) into = value.real;
+    else if (value.kind == Kind::natural) into = static_cast<double>(value.number);
+    else if (value.kind == Kind::negative) into = static_cast<double>(static_cast<std::int64_t>(value.number));
+    else return from.refuse("expected a number");
+    return true;
+}
+
+bool take_natural(Reader& from, std::uint64_t most, std::uint64_t& into) {
+    Value value;
+    if (!from.next(value)) return false;
+    if (value.kind != Kind::natural) return from.refuse("expected a whole number");
+    if (value.number > most) return from.refuse(fmt::format("{} is too large", value.number));
+    into = value.number;
+    return true;
+}
+
+bool take_bool(Reader& from, bool& into) {
+    Value value;
+    if (!from.next(value)) return false;
+    if (value.kind != Kind::boolean) return from.refuse("expected true or false");
+    into = value.number != 0;
+    return true;
+}
+
 void put_reason(Packer& to, const Reason& reason) {
-    to.pack_map(4);
-    put_text(to, "why");
-    put_text(to, reason.why());
-    put_text(to, "actor");
-    put_text(to, reason.actor());
-    put_text(to, "policy");
-    put_text(to, reason.policy());
-    put_text(to, "evidence");
+    to.map(4);
+    to.text("why");
+    to.text(reason.why());
+    to.text("actor");
+    to.text(reason.actor());
+    to.text("policy");
+    to.text(reason.policy());
+    to.text("evidence");
     put(to, reason.evidence());
 }
 
@@ -136,61 +160,84 @@ struct ReasonFields {
     BERTH_FIELDS(ReasonFields, why, actor, policy, evidence)
 };
 
-Result<Reason> get_reason(const msgpack::object& from) {
-    auto fields = TRY(get<ReasonFields>(from));
+Result<Reason> get_reason(std::string_view bytes) {
+    auto fields = TRY(from_sound_bytes<ReasonFields>(bytes));
     if (fields.why.empty()) return fail(ErrorKind::invalid, "a reason without words");
-    return Reason{fields.why, fields.actor, fields.policy, fields.evidence};
+    return Reason{std::move(fields.why), std::move(fields.actor), std::move(fields.policy), std::move(fields.evidence)};
 }
 
 namespace {
 
 template <std::size_t I = 0>
-Result<Fact> get_fact(std::string_view name, const msgpack::object& data) {
+bool take_fact(std::string_view name, Reader& from, Fact& into) {
     if constexpr (I == std::variant_size_v<Fact>) {
-        return fail(ErrorKind::invalid, "'{}' is not a fact that this version knows", name);
+        return from.refuse(fmt::format("'{}' is not a fact that this version knows", name));
     } else {
         using T = std::variant_alternative_t<I, Fact>;
-        if (name == event_name<T>) return Fact{TRY(get<T>(data))};
-        return get_fact<I + 1>(name, data);
+        if (name == event_name<T>) return take(from, into.emplace<T>());
+        return take_fact<I + 1>(name, from, into);
     }
 }
 
 }  // namespace
 
 void put_fact_record(Packer& to, const FactRecord& record) {
-    to.pack_map(7);
-    put_text(to, "position");
+    to.map(7);
+    to.text("position");
     put(to, record.position);
-    put_text(to, "term");
+    to.text("term");
     put(to, record.term);
-    put_text(to, "at");
+    to.text("at");
     put(to, record.at);
-    put_text(to, "type");
-    put_text(to, type_of(record.fact));
-    put_text(to, "data");
+    to.text("type");
+    to.text(type_of(record.fact));
+    to.text("data");
     std::visit([&](const auto& fact) { put(to, fact); }, record.fact);
-    put_text(to, "reason");
+    to.text("reason");
     put_reason(to, record.reason);
-    put_text(to, "cause");
-    put_text(to, record.cause);
+    to.text("cause");
+    to.text(record.cause);
 }
 
 struct FactHead {
     Position position;
     Term term;
     Instant at;
-    std::string type;
-    std::string cause;
+    std::string_view type;
+    std::string_view cause;
     BERTH_FIELDS(FactHead, position, term, at, type, cause)
 };
 
-Result<FactRecord> get_fact_record(const msgpack::object& from) {
-    auto head = TRY(get<FactHead>(from));
-    const auto* data = find_key(from, "data");
-    const auto* reason = find_key(from, "reason");
-    if (!data || !reason) return fail(ErrorKind::invalid, "a fact without data or reason");
-    return FactRecord{head.position, head.term, head.at, TRY(get_fact(head.type, *data)),
-                      TRY(get_reason(*reason)), head.cause};
+bool take_fact_record(Reader& from, FactRecord& into) {
+    std::uint32_t count = 0;
+    if (!from.map(count)) return false;
+    FactHead head;
+    Fields<FactHead> fields;
+    std::string_view key, data, reason;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        if (!from.text(key)) return false;
+        if (key == "data") {
+            if (!from.slice(data)) return false;
+        } else if (key == "reason") {
+            if (!from.slice(reason)) return false;
+        } else {
+            const auto found = fields.take_field(from, key, head);
+            if (found == Fields<FactHead>::Found::refused) return false;
+            if (found == Fields<FactHead>::Found::unknown && !from.skip()) return false;
+        }
+    }
+    if (!fields.complete(from)) return false;
+    if (data.empty() || reason.empty()) return from.refuse("a fact without data or reason");
+    into.position = head.position;
+    into.term = head.term;
+    into.at = head.at;
+    into.cause = head.cause;
+    Reader of_data(data);
+    if (!take_fact(head.type, of_data, into.fact)) return from.refuse(of_data.error().kind, std::move(of_data.error().text));
+    auto why = get_reason(reason);
+    if (!why) return from.refuse(why.error().kind, std::move(why.error().text));
+    into.reason = std::move(*why);
+    return true;
 }
 
 }  // namespace wire

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "events/envelope.hpp"
 
+#include <array>
 #include <charconv>
 
 #include "events/codec.hpp"
@@ -13,20 +14,21 @@ namespace {
 constexpr std::string_view type_prefix = "io.berth.";
 constexpr std::string_view type_suffix = ".v1";
 
-// The attributes that are plain values; data, reason and error stand beside them in the same map.
+// The attributes that are plain values; data and reason stand beside them in the same map. Texts lie in
+// the bytes that they were read from, or in the envelope that is written.
 struct Attributes {
-    std::string specversion = "1.0";
-    std::string id;
-    std::string source;
-    std::string type;
-    std::optional<std::string> subject;
+    std::string_view specversion = "1.0";
+    std::string_view id;
+    std::string_view source;
+    std::string_view type;
+    std::optional<std::string_view> subject;
     Instant time;
-    std::optional<std::string> datacontenttype;
-    std::optional<std::string> sequence;
-    std::optional<std::string> correlationid;
-    std::optional<std::string> causationid;
-    std::optional<std::string> traceparent;
-    std::optional<std::string> ledgerid;
+    std::optional<std::string_view> datacontenttype;
+    std::optional<std::string_view> sequence;
+    std::optional<std::string_view> correlationid;
+    std::optional<std::string_view> causationid;
+    std::optional<std::string_view> traceparent;
+    std::optional<std::string_view> ledgerid;
     std::optional<Position> ledgerposition;
     std::optional<Instant> deadline;
     std::optional<Error> error;
@@ -34,16 +36,31 @@ struct Attributes {
                  causationid, traceparent, ledgerid, ledgerposition, deadline, error)
 };
 
+constexpr std::size_t attributes_bytes = 384;   // of most envelopes, without data and reason
+
+std::optional<std::string> text_of(const std::optional<std::string_view>& view) {
+    return view ? std::optional<std::string>{*view} : std::nullopt;
+}
+
 }  // namespace
 
 Reason::Reason(std::string why, std::string actor, std::string policy, std::vector<std::string> evidence)
     : why_(std::move(why)), actor_(std::move(actor)), policy_(std::move(policy)), evidence_(std::move(evidence)) {}
 
 std::string topic_of(std::string_view name, std::string_view key) {
-    return key.empty() ? fmt::format("{}.", name) : fmt::format("{}.{}.", name, key);
+    std::string topic;
+    topic.reserve(name.size() + key.size() + 2);
+    topic.append(name).append(".");
+    if (!key.empty()) topic.append(key).append(".");
+    return topic;
 }
 
-std::string type_attribute(std::string_view name) { return fmt::format("{}{}{}", type_prefix, name, type_suffix); }
+std::string type_attribute(std::string_view name) {
+    std::string type;
+    type.reserve(type_prefix.size() + name.size() + type_suffix.size());
+    type.append(type_prefix).append(name).append(type_suffix);
+    return type;
+}
 
 std::string name_in_type(std::string_view type) {
     if (!type.starts_with(type_prefix) || !type.ends_with(type_suffix)) return {};
@@ -53,9 +70,13 @@ std::string name_in_type(std::string_view type) {
 
 Bytes encode_envelope(const Envelope& envelope) {
     Attributes head{.id = envelope.id, .source = envelope.source, .type = envelope.type, .time = envelope.time};
+    std::array<char, 20> digits;
     if (!envelope.subject.empty()) head.subject = envelope.subject;
     if (!envelope.data.empty()) head.datacontenttype = "application/msgpack";
-    if (envelope.sequence) head.sequence = fmt::format("{}", *envelope.sequence);
+    if (envelope.sequence) {
+        const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *envelope.sequence).ptr;
+        head.sequence = std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())};
+    }
     head.correlationid = envelope.correlation_id;
     head.causationid = envelope.causation_id;
     head.traceparent = envelope.trace_parent;
@@ -64,35 +85,61 @@ Bytes encode_envelope(const Envelope& envelope) {
     head.deadline = envelope.deadline;
     head.error = envelope.error;
 
-    msgpack::sbuffer buffer;
-    wire::Packer packer(buffer);
-    wire::put_struct(packer, head);
-    // The two remaining entries are spliced behind the attributes: one more map header, same body.
-    Bytes body{buffer.data(), buffer.size()};
-    std::size_t skip = static_cast<unsigned char>(body[0]) == 0xde ? 3 : 1;
-    std::uint32_t count = skip == 3 ? (static_cast<unsigned char>(body[1]) << 8U) + static_cast<unsigned char>(body[2])
-                                    : static_cast<unsigned char>(body[0]) & 0x0fU;
-    count += (envelope.data.empty() ? 0 : 1) + (envelope.reason ? 1 : 0);
-    msgpack::sbuffer whole;
-    wire::Packer out(whole);
-    out.pack_map(count);
-    whole.write(body.data() + skip, body.size() - skip);
+    Bytes bytes;
+    bytes.reserve(attributes_bytes + envelope.data.size());
+    wire::Packer to(bytes);
+    to.map(wire::fields_present(head) + (envelope.data.empty() ? 0 : 1) + (envelope.reason ? 1 : 0));
+    wire::put_fields(to, head);
     if (envelope.reason) {
-        wire::put_text(out, "reason");
-        wire::put_reason(out, *envelope.reason);
+        to.text("reason");
+        wire::put_reason(to, *envelope.reason);
     }
     if (!envelope.data.empty()) {
-        wire::put_text(out, "data");
-        whole.write(envelope.data.data(), envelope.data.size());
+        to.text("data");
+        to.raw(envelope.data);
     }
-    return {whole.data(), whole.size()};
+    return bytes;
 }
 
+namespace {
+
+struct Parts {
+    Attributes head;
+    std::string_view reason;
+    std::string_view data;
+};
+
+Result<Parts> parts_of(std::string_view bytes) {
+    wire::Reader from(bytes);
+    std::uint32_t count = 0;
+    if (!from.map(count)) return fail(ErrorKind::invalid, "an envelope is a map");
+    Parts parts;
+    wire::Fields<Attributes> fields;
+    using Found = wire::Fields<Attributes>::Found;
+    std::string_view key;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        if (!from.text(key)) return fail(std::move(from.error()));
+        bool taken = true;
+        if (key == "data") {
+            taken = from.slice(parts.data);
+        } else if (key == "reason") {
+            taken = from.slice(parts.reason);
+        } else {
+            const auto found = fields.take_field(from, key, parts.head);
+            taken = found == Found::unknown ? from.skip() : found == Found::yes;
+        }
+        if (!taken) return fail(std::move(from.error()));
+    }
+    if (!fields.complete(from)) return fail(std::move(from.error()));
+    return parts;
+}
+
+}  // namespace
+
 Result<Envelope> decode_envelope(std::string_view bytes, const DecodeLimits& limits) {
-    const auto handle = TRY(wire::parse(bytes, limits));
-    const auto& map = handle.get();
-    if (map.type != msgpack::type::MAP) return fail(ErrorKind::invalid, "an envelope is a map");
-    auto head = TRY(wire::get<Attributes>(map));
+    TRY(wire::sound(bytes, limits));
+    const auto parts = TRY(parts_of(bytes));
+    const auto& head = parts.head;
     if (head.specversion != "1.0") {
         return fail(ErrorKind::invalid, "specversion '{}' is not 1.0", head.specversion.substr(0, 20));
     }
@@ -100,11 +147,11 @@ Result<Envelope> decode_envelope(std::string_view bytes, const DecodeLimits& lim
     if (head.id.empty() || head.id.size() > longest || head.source.size() > longest || head.type.size() > longest) {
         return fail(ErrorKind::invalid, "id, source and type are 1 to {} bytes", longest);
     }
-    Envelope envelope{.id = head.id, .source = head.source, .type = head.type,
-                      .subject = head.subject.value_or(""), .time = head.time,
-                      .correlation_id = head.correlationid, .causation_id = head.causationid,
-                      .trace_parent = head.traceparent, .ledger = head.ledgerid, .position = head.ledgerposition,
-                      .deadline = head.deadline, .error = head.error};
+    Envelope envelope{.id = std::string{head.id}, .source = std::string{head.source}, .type = std::string{head.type},
+                      .subject = std::string{head.subject.value_or("")}, .time = head.time,
+                      .correlation_id = text_of(head.correlationid), .causation_id = text_of(head.causationid),
+                      .trace_parent = text_of(head.traceparent), .ledger = text_of(head.ledgerid),
+                      .position = head.ledgerposition, .deadline = head.deadline, .error = head.error};
     if (head.sequence) {
         std::uint64_t value = 0;
         const auto* end = head.sequence->data() + head.sequence->size();
@@ -112,12 +159,11 @@ Result<Envelope> decode_envelope(std::string_view bytes, const DecodeLimits& lim
         if (error != std::errc{} || stop != end) return fail(ErrorKind::invalid, "sequence is not a decimal number");
         envelope.sequence = value;
     }
-    if (const auto* reason = wire::find_key(map, "reason")) envelope.reason = TRY(wire::get_reason(*reason));
-    if (const auto* data = wire::find_key(map, "data")) {
-        if (data->type != msgpack::type::MAP) return fail(ErrorKind::invalid, "data is a map");
-        msgpack::sbuffer buffer;
-        msgpack::pack(buffer, *data);
-        envelope.data.assign(buffer.data(), buffer.size());
+    if (!parts.reason.empty()) envelope.reason = TRY(wire::get_reason(parts.reason));
+    if (!parts.data.empty()) {
+        std::uint32_t count = 0;
+        if (!wire::Reader(parts.data).map(count)) return fail(ErrorKind::invalid, "data is a map");
+        envelope.data.assign(parts.data);
     }
     return envelope;
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one value stands in msgpack, for every kind of field that a message may have. The only
-// header that includes msgpack; included by codec.cpp and by the few files that keep records of
-// their own (ledger rows, the host's local KV).
+// How one value stands in msgpack, for every kind of field that a message may have. Written straight into
+// the bytes that leave, and read where it lies (events/reader.hpp). The only header that includes msgpack;
+// included by codec.cpp and by the few files that keep records of their own (ledger rows, the host's local KV).
 #pragma once
 
+#include <array>
+#include <bitset>
+#include <charconv>
 #include <map>
 #include <msgpack.hpp>
 #include <optional>
@@ -17,10 +20,62 @@
 #include "base/time.hpp"
 #include "events/codec.hpp"
 #include "events/ledger.hpp"
+#include "events/reader.hpp"
 
 namespace berth::wire {
 
-using Packer = msgpack::packer<msgpack::sbuffer>;
+/// Appends msgpack to `to`, each value in its shortest form.
+class Packer {
+public:
+    explicit Packer(Bytes& to) : to_(to) {}
+
+    void nil() { byte(0xc0); }
+    void boolean(bool value) { byte(value ? 0xc3 : 0xc2); }
+    void natural(std::uint64_t value) {
+        if (value < 0x80) byte(static_cast<unsigned char>(value));
+        else if (value <= 0xff) sized<1>(0xcc, value);
+        else if (value <= 0xffff) sized<2>(0xcd, value);
+        else if (value <= 0xffff'ffff) sized<4>(0xce, value);
+        else sized<8>(0xcf, value);
+    }
+    void whole(std::int64_t value) {
+        if (value >= 0) return natural(static_cast<std::uint64_t>(value));
+        if (value >= -0x20) byte(static_cast<unsigned char>(value));
+        else if (value >= -0x80) sized<1>(0xd0, static_cast<std::uint64_t>(value));
+        else if (value >= -0x8000) sized<2>(0xd1, static_cast<std::uint64_t>(value));
+        else if (value >= -0x8000'0000LL) sized<4>(0xd2, static_cast<std::uint64_t>(value));
+        else sized<8>(0xd3, static_cast<std::uint64_t>(value));
+    }
+    void real(double value);
+    void text(std::string_view value) {
+        const auto size = value.size();
+        if (size < 32) byte(static_cast<unsigned char>(0xa0U | size));
+        else if (size <= 0xff) sized<1>(0xd9, size);
+        else if (size <= 0xffff) sized<2>(0xda, size);
+        else sized<4>(0xdb, size);
+        to_.append(value);
+    }
+    void array(std::uint32_t count) { container(0x90, 0xdc, count); }
+    void map(std::uint32_t count) { container(0x80, 0xde, count); }
+    /// What is msgpack already.
+    void raw(std::string_view bytes) { to_.append(bytes); }
+
+private:
+    void byte(unsigned char value) { to_.push_back(static_cast<char>(value)); }
+    template <std::size_t width>
+    void sized(unsigned char head, std::uint64_t value) {
+        std::array<char, width + 1> bytes{static_cast<char>(head)};
+        for (std::size_t i = 0; i < width; ++i) bytes[i + 1] = static_cast<char>(value >> (8 * (width - 1 - i)));
+        to_.append(bytes.data(), bytes.size());
+    }
+    void container(unsigned char small, unsigned char large, std::uint32_t count) {
+        if (count < 16) byte(static_cast<unsigned char>(small | count));
+        else if (count <= 0xffff) sized<2>(large, count);
+        else sized<4>(static_cast<unsigned char>(large + 1), count);
+    }
+
+    Bytes& to_;
+};
 
 template <class T>
 struct is_optional : std::false_type {};
@@ -43,185 +98,265 @@ struct is_id : std::false_type {};
 template <class Tag>
 struct is_id<Id<Tag>> : std::true_type {};
 
-void put_text(Packer& to, std::string_view text);
-Result<std::string> get_text(const msgpack::object& from);
-Result<std::uint64_t> get_decimal(const msgpack::object& from);
+void put_decimal(Packer& to, std::uint64_t value);
+void put_instant(Packer& to, Instant value);
 void put_fact_record(Packer& to, const FactRecord& record);
-Result<FactRecord> get_fact_record(const msgpack::object& from);
 void put_reason(Packer& to, const Reason& reason);
-Result<Reason> get_reason(const msgpack::object& from);
-/// The value of `key`; null when absent. `from` is a map with text keys.
-const msgpack::object* find_key(const msgpack::object& from, std::string_view key);
-/// One whole value, with nothing after it; maps have text keys, each once; text is UTF-8.
+bool take_decimal(Reader& from, std::uint64_t& into);
+bool take_instant(Reader& from, Instant& into);
+bool take_duration(Reader& from, Duration& into);
+bool take_real(Reader& from, double& into);
+/// A number of at most `most`.
+bool take_natural(Reader& from, std::uint64_t most, std::uint64_t& into);
+bool take_bool(Reader& from, bool& into);
+bool take_fact_record(Reader& from, FactRecord& into);
+Result<Reason> get_reason(std::string_view bytes);
+
+/// The same bytes as msgpack's own objects, for JSON. One whole value, with nothing after it; maps have text
+/// keys, each once; text is UTF-8.
 Result<msgpack::object_handle> parse(std::string_view bytes, const DecodeLimits& limits);
 
 template <class T>
 void put(Packer& to, const T& value);
+/// False: refused, the reader says why.
 template <class T>
-Result<T> get(const msgpack::object& from);
+bool take(Reader& from, T& into);
 
-template <Reflected T>
-void put_struct(Packer& to, const T& value) {
-    std::apply(
-        [&](const auto&... field) {
-            std::uint32_t count = 0;
-            [[maybe_unused]] const auto present = [&](const auto& member) {
-                if constexpr (is_optional<std::decay_t<decltype(member)>>::value) return member.has_value();
-                return true;
-            };
-            ((count += present(value.*field.member) ? 1 : 0), ...);
-            to.pack_map(count);
-            (
-                [&] {
-                    if (!present(value.*field.member)) return;
-                    put_text(to, field.name);
-                    put(to, value.*field.member);
-                }(),
-                ...);
-        },
-        T::fields());
+template <class T>
+std::uint32_t fields_present(const T& value) {
+    std::uint32_t count = 0;
+    [[maybe_unused]] const auto present = [](const auto& member) {
+        if constexpr (is_optional<std::decay_t<decltype(member)>>::value) return member.has_value();
+        return true;
+    };
+    std::apply([&](const auto&... field) { ((count += present(value.*field.member) ? 1 : 0), ...); }, T::fields());
+    return count;
 }
 
+/// The fields alone, without the head of their map.
+template <class T>
+void put_fields(Packer& to, const T& value) {
+    [[maybe_unused]] const auto put_one = [&](const auto& field) {
+        const auto& member = value.*field.member;
+        if constexpr (is_optional<std::decay_t<decltype(member)>>::value) {
+            if (!member) return;
+        }
+        to.text(field.name);
+        put(to, member);
+    };
+    std::apply([&](const auto&... field) { (put_one(field), ...); }, T::fields());
+}
+
+/// Reads the fields of a struct in whatever order they come; in their own order each is found at once.
 template <Reflected T>
-Result<T> get_struct(const msgpack::object& from) {
-    if (from.type != msgpack::type::MAP) return fail(ErrorKind::invalid, "expected a map");
-    T value{};
-    Result<void> outcome;
-    std::apply(
-        [&](const auto&... field) {
-            (
-                [&] {
-                    if (!outcome) return;
-                    using Member = std::decay_t<decltype(value.*field.member)>;
-                    const auto* found = find_key(from, field.name);
-                    if (!found || (found->is_nil() && is_optional<Member>::value)) {
-                        if (!is_optional<Member>::value) {
-                            outcome = fail(ErrorKind::invalid, "field '{}' is missing", field.name);
-                        }
-                        return;
-                    }
-                    auto got = get<Member>(*found);
-                    if (got) {
-                        value.*field.member = std::move(*got);
-                    } else {
-                        outcome = fail(got.error().kind, "field '{}': {}", field.name, got.error().text);
-                    }
-                }(),
-                ...);
-        },
-        T::fields());
-    if (!outcome) return fail(outcome.error());
-    return value;
+class Fields {
+public:
+    static constexpr auto all = T::fields();
+    static constexpr std::size_t count = std::tuple_size_v<decltype(all)>;
+    enum class Found { yes, unknown, refused };
+
+    /// The value of `key` is next in the reader.
+    Found take_field(Reader& from, std::string_view key, T& into) {
+        if constexpr (count > 0) {
+            for (std::size_t tried = 0, i = next_; tried < count; ++tried, i = i + 1 == count ? 0 : i + 1) {
+                if (key != names[i]) continue;
+                next_ = i + 1 == count ? 0 : i + 1;
+                seen_.set(i);
+                if (takers[i](from, into)) return Found::yes;
+                from.error().text = fmt::format("field '{}': {}", key, from.error().text);
+                return Found::refused;
+            }
+        }
+        return Found::unknown;
+    }
+    bool complete(Reader& from) const {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (!seen_[i] && !optional[i]) return from.refuse(fmt::format("field '{}' is missing", names[i]));
+        }
+        return true;
+    }
+
+private:
+    template <std::size_t I>
+    static bool take_one(Reader& from, T& into) {
+        return take(from, into.*std::get<I>(all).member);
+    }
+    template <std::size_t... I>
+    static constexpr auto takers_of(std::index_sequence<I...>) {
+        return std::array<bool (*)(Reader&, T&), count>{&take_one<I>...};
+    }
+    template <std::size_t... I>
+    static constexpr auto names_of(std::index_sequence<I...>) {
+        return std::array<std::string_view, count>{std::get<I>(all).name...};
+    }
+    template <std::size_t... I>
+    static constexpr auto optional_of(std::index_sequence<I...>) {
+        return std::array<bool, count>{is_optional<std::decay_t<decltype(std::declval<T>().*std::get<I>(all).member)>>::value...};
+    }
+    static constexpr auto takers = takers_of(std::make_index_sequence<count>{});
+    static constexpr auto names = names_of(std::make_index_sequence<count>{});
+    static constexpr auto optional = optional_of(std::make_index_sequence<count>{});
+
+    std::size_t next_ = 0;
+    std::bitset<count> seen_;
+};
+
+template <Reflected T>
+bool take_struct(Reader& from, T& into) {
+    std::uint32_t count = 0;
+    if (!from.map(count)) return false;
+    Fields<T> fields;
+    std::string_view key;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        if (!from.text(key)) return false;
+        const auto found = fields.take_field(from, key, into);
+        if (found == Fields<T>::Found::refused) return false;
+        if (found == Fields<T>::Found::unknown && !from.skip()) return false;
+    }
+    return fields.complete(from);
 }
 
 template <class T>
 void put(Packer& to, const T& value) {
-    if constexpr (std::is_same_v<T, bool> || std::is_floating_point_v<T>) {
-        to.pack(value);
+    if constexpr (std::is_same_v<T, bool>) {
+        to.boolean(value);
+    } else if constexpr (std::is_floating_point_v<T>) {
+        to.real(value);
     } else if constexpr (std::is_integral_v<T>) {
         static_assert(sizeof(T) <= 4 || std::is_same_v<T, std::uint64_t>);
-        to.pack(value);
-    } else if constexpr (std::is_same_v<T, std::string>) {
-        put_text(to, value);
+        if constexpr (std::is_signed_v<T>) to.whole(value);
+        else to.natural(value);
+    } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>) {
+        to.text(value);
     } else if constexpr (is_id<T>::value) {
-        put_text(to, value.value);
+        to.text(value.value);
     } else if constexpr (is_number<T>::value) {
-        put_text(to, fmt::format("{}", value.value));
+        put_decimal(to, value.value);
     } else if constexpr (std::is_same_v<T, Instant>) {
-        put_text(to, to_rfc3339(value));
+        put_instant(to, value);
     } else if constexpr (std::is_same_v<T, Duration>) {
-        to.pack_int64(value.count());
+        to.whole(value.count());
     } else if constexpr (std::is_same_v<T, FactRecord>) {
         put_fact_record(to, value);
+    } else if constexpr (std::is_same_v<T, Reason>) {
+        put_reason(to, value);
     } else if constexpr (NamedEnum<T>) {
-        put_text(to, to_string(value));
+        to.text(to_string(value));
     } else if constexpr (is_optional<T>::value) {
         put(to, *value);
     } else if constexpr (is_vector<T>::value) {
-        to.pack_array(static_cast<std::uint32_t>(value.size()));
+        to.array(static_cast<std::uint32_t>(value.size()));
         for (const auto& item : value) put(to, item);
     } else if constexpr (is_map<T>::value) {
-        to.pack_map(static_cast<std::uint32_t>(value.size()));
+        to.map(static_cast<std::uint32_t>(value.size()));
         for (const auto& [key, item] : value) {
             put(to, key);
             put(to, item);
         }
     } else {
-        put_struct(to, value);
+        to.map(fields_present(value));
+        put_fields(to, value);
     }
 }
 
+/// What an empty one stands for is always written over; a FactRecord alone has no default.
 template <class T>
-Result<T> get(const msgpack::object& from) {
+T blank() {
+    if constexpr (std::is_same_v<T, FactRecord>) return {{}, {}, {}, {}, Reason{"", "", ""}, {}};
+    else return T{};
+}
+
+template <class T>
+bool take(Reader& from, T& into) {
     if constexpr (std::is_same_v<T, bool>) {
-        if (from.type != msgpack::type::BOOLEAN) return fail(ErrorKind::invalid, "expected true or false");
-        return from.via.boolean;
+        return take_bool(from, into);
     } else if constexpr (std::is_floating_point_v<T>) {
-        if (from.type == msgpack::type::FLOAT32 || from.type == msgpack::type::FLOAT64) return from.via.f64;
-        if (from.type == msgpack::type::POSITIVE_INTEGER) return static_cast<T>(from.via.u64);
-        if (from.type == msgpack::type::NEGATIVE_INTEGER) return static_cast<T>(from.via.i64);
-        return fail(ErrorKind::invalid, "expected a number");
+        double value = 0;
+        if (!take_real(from, value)) return false;
+        into = static_cast<T>(value);
+        return true;
     } else if constexpr (std::is_integral_v<T>) {
-        if (from.type != msgpack::type::POSITIVE_INTEGER) return fail(ErrorKind::invalid, "expected a whole number");
-        const auto narrow = static_cast<T>(from.via.u64);
-        if (narrow != from.via.u64) return fail(ErrorKind::invalid, "{} is too large", from.via.u64);
-        return narrow;
+        std::uint64_t value = 0;
+        if (!take_natural(from, static_cast<std::uint64_t>(std::numeric_limits<T>::max()), value)) return false;
+        into = static_cast<T>(value);
+        return true;
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+        return from.text(into);
     } else if constexpr (std::is_same_v<T, std::string>) {
-        return get_text(from);
+        std::string_view text;
+        if (!from.text(text)) return false;
+        into.assign(text);
+        return true;
     } else if constexpr (is_id<T>::value) {
-        return T{TRY(get_text(from))};
+        return take(from, into.value);
     } else if constexpr (is_number<T>::value) {
-        return T{TRY(get_decimal(from))};
+        return take_decimal(from, into.value);
     } else if constexpr (std::is_same_v<T, Instant>) {
-        return from_rfc3339(TRY(get_text(from)));
+        return take_instant(from, into);
     } else if constexpr (std::is_same_v<T, Duration>) {
-        constexpr std::uint64_t longest = std::uint64_t{366} * 86'400'000;
-        if (from.type != msgpack::type::POSITIVE_INTEGER || from.via.u64 > longest) {
-            return fail(ErrorKind::invalid, "expected a number of milliseconds, at most 366 days");
-        }
-        return Duration{static_cast<std::int64_t>(from.via.u64)};
+        return take_duration(from, into);
     } else if constexpr (std::is_same_v<T, FactRecord>) {
-        return get_fact_record(from);
+        return take_fact_record(from, into);
     } else if constexpr (NamedEnum<T>) {
-        const auto name = TRY(get_text(from));
-        if (const auto value = enum_from<T>(name)) return *value;
-        return fail(ErrorKind::invalid, "'{}' is not one of the known words", name.substr(0, 40));
+        std::string_view name;
+        if (!from.text(name)) return false;
+        const auto value = enum_from<T>(name);
+        if (!value) return from.refuse(fmt::format("'{}' is not one of the known words", name.substr(0, 40)));
+        into = *value;
+        return true;
     } else if constexpr (is_optional<T>::value) {
-        return T{TRY(get<typename T::value_type>(from))};
+        if (from.take_nil()) {
+            into.reset();
+            return true;
+        }
+        return take(from, into.emplace(blank<typename T::value_type>()));
     } else if constexpr (is_vector<T>::value) {
-        if (from.type != msgpack::type::ARRAY) return fail(ErrorKind::invalid, "expected an array");
-        T items;
-        items.reserve(from.via.array.size);
-        for (std::uint32_t i = 0; i < from.via.array.size; ++i) {
-            items.push_back(TRY(get<typename T::value_type>(from.via.array.ptr[i])));
+        Value head;
+        if (!from.next(head)) return false;
+        if (head.kind != Kind::array) return from.refuse("expected an array");
+        into.clear();
+        into.reserve(head.count);
+        for (std::uint32_t i = 0; i < head.count; ++i) {
+            if (!take(from, into.emplace_back(blank<typename T::value_type>()))) return false;
         }
-        return items;
+        return true;
     } else if constexpr (is_map<T>::value) {
-        if (from.type != msgpack::type::MAP) return fail(ErrorKind::invalid, "expected a map");
-        T items;
-        for (std::uint32_t i = 0; i < from.via.map.size; ++i) {
-            const auto& entry = from.via.map.ptr[i];
-            auto key = TRY(get<typename T::key_type>(entry.key));
-            items.emplace(std::move(key), TRY(get<typename T::mapped_type>(entry.val)));
+        std::uint32_t count = 0;
+        if (!from.map(count)) return false;
+        into.clear();
+        for (std::uint32_t i = 0; i < count; ++i) {
+            typename T::key_type key{};
+            if (!take(from, key)) return false;
+            if (!take(from, into.emplace_hint(into.end(), std::move(key), typename T::mapped_type{})->second)) return false;
         }
-        return items;
+        return true;
     } else {
-        return get_struct<T>(from);
+        return take_struct(from, into);
     }
 }
 
 template <class T>
 Bytes to_bytes(const T& value) {
-    msgpack::sbuffer buffer;
-    Packer packer(buffer);
+    Bytes bytes;
+    bytes.reserve(256);
+    Packer packer(bytes);
     put(packer, value);
-    return {buffer.data(), buffer.size()};
+    return bytes;
+}
+
+/// Of bytes that are sound.
+template <class T>
+Result<T> from_sound_bytes(std::string_view bytes) {
+    Reader reader(bytes);
+    auto value = blank<T>();
+    if (!take(reader, value)) return fail(std::move(reader.error()));
+    return value;
 }
 
 template <class T>
 Result<T> from_bytes(std::string_view bytes, const DecodeLimits& limits) {
-    const auto handle = TRY(parse(bytes, limits));
-    return get<T>(handle.get());
+    TRY(sound(bytes, limits));
+    return from_sound_bytes<T>(bytes);
 }
 
 }  // namespace berth::wire

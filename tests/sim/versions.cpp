@@ -15,13 +15,15 @@ namespace {
 constexpr std::array struct_names{std::string_view{"data"}, std::string_view{"reason"}, std::string_view{"error"}, std::string_view{"target"},
                                   std::string_view{"permit"}, std::string_view{"view"}};
 
+using Packer = msgpack::packer<msgpack::sbuffer>;
+
 std::string_view text_of(const msgpack::object& key) { return {key.via.str.ptr, key.via.str.size}; }
 
 // ---- newer: each struct has two words more, one before all others, and one that is no plain value
 
-void put_more(wire::Packer& to, const msgpack::object& map);
+void put_more(Packer& to, const msgpack::object& map);
 
-void put_value(wire::Packer& to, const msgpack::object_kv& entry) {
+void put_value(Packer& to, const msgpack::object_kv& entry) {
     const bool is_struct = entry.val.type == msgpack::type::MAP &&
                            std::find(struct_names.begin(), struct_names.end(), text_of(entry.key)) != struct_names.end();
     if (is_struct) return put_more(to, entry.val);
@@ -37,17 +39,17 @@ void put_value(wire::Packer& to, const msgpack::object_kv& entry) {
     }
 }
 
-void put_more(wire::Packer& to, const msgpack::object& map) {
+void put_more(Packer& to, const msgpack::object& map) {
     to.pack_map(map.via.map.size + 2);
-    wire::put_text(to, "a_new_word");
-    wire::put_text(to, "id");
+    to.pack("a_new_word");
+    to.pack("id");
     for (std::uint32_t i = 0; i < map.via.map.size; ++i) {
         to.pack(map.via.map.ptr[i].key);
         put_value(to, map.via.map.ptr[i]);
     }
-    wire::put_text(to, "xfuture");
+    to.pack("xfuture");
     to.pack_map(1);
-    wire::put_text(to, "id");
+    to.pack("id");
     to.pack_array(2);
     to.pack_nil();
     to.pack(7.5);
@@ -60,7 +62,7 @@ bool is_new(std::string_view topic, std::string_view key, bool in_data) {
     return key == "ttl_ms" && (topic == "allocator.claim." || topic == "claim.requested.");
 }
 
-void put_less(wire::Packer& to, const msgpack::object& map, std::string_view topic, bool in_data) {
+void put_less(Packer& to, const msgpack::object& map, std::string_view topic, bool in_data) {
     std::uint32_t kept = 0;
     for (std::uint32_t i = 0; i < map.via.map.size; ++i) kept += is_new(topic, text_of(map.via.map.ptr[i].key), in_data) ? 0 : 1;
     to.pack_map(kept);
@@ -80,7 +82,7 @@ Parcel restate(Parcel parcel, Version version) {
     const auto whole = wire::parse(*parcel.envelope, trusted_limits);
     check(whole.has_value() && whole->get().type == msgpack::type::MAP, "what a process sends is an envelope");
     msgpack::sbuffer buffer;
-    wire::Packer packer(buffer);
+    Packer packer(buffer);
     if (version == Version::newer) put_more(packer, whole->get());
     else put_less(packer, whole->get(), parcel.topic, false);
     parcel.envelope = std::make_shared<const Bytes>(buffer.data(), buffer.size());
