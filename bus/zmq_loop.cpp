@@ -2,12 +2,14 @@
 #include "bus/zmq_loop.hpp"
 
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <deque>
@@ -26,7 +28,25 @@ namespace {
 constexpr std::size_t posted_max = 65'536;
 constexpr std::size_t timers_per_round_max = 4'096;
 constexpr std::size_t posted_per_round_max = 512;
+constexpr std::size_t passes_max = 8;             // over the sockets, before a round ends
+constexpr int ready_max = 64;                      // descriptors that one wait tells of; the others are told next
 constexpr Duration wait_max{60'000};
+
+int socket_fd(void* socket) {
+    int fd = -1;
+    std::size_t size = sizeof fd;
+    check(zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0, "a socket has a descriptor");
+    return fd;
+}
+
+// libzmq takes note of what came while it sends, and its descriptor then says nothing more of it: so a
+// socket is asked itself before anyone waits for its descriptor.
+bool has_input(void* socket) {
+    int events = 0;
+    std::size_t size = sizeof events;
+    check(zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0, "the sockets of a loop are open while it watches them");
+    return (events & ZMQ_POLLIN) != 0;
+}
 
 }  // namespace
 
@@ -39,21 +59,25 @@ struct ZmqLoop::Inside {
         std::function<bool()> drain;     // of a socket
         std::function<void()> readable;  // of a file descriptor
         void* socket = nullptr;
-        int fd = -1;
-        bool more = false;
+        int fd = -1;                     // its own, or libzmq's of the socket
+        bool ready = false;
         bool gone = false;
     };
     using Due = std::pair<Instant, TimerId>;
 
-    explicit Inside(const Clock& from) : clock(from), wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-        check(wake >= 0, "an eventfd can be had");
+    explicit Inside(const Clock& from)
+        : clock(from), polled(::epoll_create1(EPOLL_CLOEXEC)), wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+        check(polled >= 0 && wake >= 0, "an epoll and an eventfd can be had");
+        poll(wake, &wake);
     }
     ~Inside() {
+        ::close(polled);
         ::close(wake);
         if (signals >= 0) ::close(signals);
     }
 
     const Clock& clock;
+    int polled = -1;
     int wake = -1;
     int signals = -1;
     std::function<void()> terminate;
@@ -65,6 +89,24 @@ struct ZmqLoop::Inside {
     TimerId next_timer = 1;
     std::vector<std::shared_ptr<Watched>> watched;
     std::function<void()> round_end;
+    std::vector<std::pair<const void*, std::function<void()>>> waits;
+
+    void poll(int fd, void* what) const {
+        epoll_event event{.events = EPOLLIN, .data = {.ptr = what}};
+        check(::epoll_ctl(polled, EPOLL_CTL_ADD, fd, &event) == 0, "a descriptor is watched once, while it is open");
+    }
+    void add(std::shared_ptr<Watched> one) {
+        poll(one->fd, one.get());
+        watched.push_back(std::move(one));
+    }
+    // At once: its owner closes it next, and the number may then be another's.
+    void drop(const Watched& which) {
+        for (auto& one : watched) {
+            if (one.get() != &which || one->gone) continue;
+            one->gone = true;
+            ::epoll_ctl(polled, EPOLL_CTL_DEL, one->fd, nullptr);
+        }
+    }
 
     void knock() const {
         const std::uint64_t one = 1;
@@ -126,36 +168,66 @@ struct ZmqLoop::Inside {
         std::erase_if(watched, [](const auto& one) { return one->gone; });
     }
 
+    void leave_together() {
+        for (std::size_t i = 0; i < waits.size(); ++i) waits[i].second();
+    }
+
+    bool any_ready() {
+        bool any = false;
+        for (const auto& one : watched) {
+            if (one->gone) continue;
+            if (!one->ready && one->socket != nullptr) one->ready = has_input(one->socket);
+            any = any || one->ready;
+        }
+        return any;
+    }
+
+    void wait(bool busy) {
+        std::array<epoll_event, ready_max> events;
+        const auto timeout = any_ready() ? 0 : wait_time(busy);
+        const auto count = ::epoll_wait(polled, events.data(), ready_max, static_cast<int>(timeout));
+        check(count >= 0 || errno == EINTR, "what a loop watches is open while it watches it");
+        for (int i = 0; i < count; ++i) {
+            auto* const what = events[static_cast<std::size_t>(i)].data.ptr;
+            if (what == &wake) {
+                std::uint64_t knocks = 0;
+                [[maybe_unused]] const auto size = ::read(wake, &knocks, sizeof knocks);
+            } else if (what == &signals) {
+                read_signals();
+            } else {
+                static_cast<Watched*>(what)->ready = true;
+            }
+        }
+    }
+
+    // Everything that came, as far as the bounds go, before the round ends: so that one end serves many.
+    // True when there may be more.
+    bool take_input() {
+        bool more = true;
+        for (std::size_t pass = 0; more && pass < passes_max; ++pass) {
+            more = false;
+            for (const auto seen = watched; const auto& one : seen) {
+                if (one->gone || !one->ready) continue;
+                if (one->drain) {
+                    one->ready = one->drain();
+                    more = more || one->ready;
+                } else {
+                    one->ready = false;
+                    one->readable();
+                }
+            }
+        }
+        return more;
+    }
+
     // One wait and what it brought. True when there is more to do at once.
     bool round(bool busy) {
         forget_gone();
-        std::vector<zmq_pollitem_t> items{{nullptr, wake, ZMQ_POLLIN, 0}};
-        if (signals >= 0) items.push_back({nullptr, signals, ZMQ_POLLIN, 0});
-        const auto first = items.size();
-        const auto seen = watched;
-        for (const auto& one : seen) {
-            busy = busy || one->more;
-            items.push_back({one->socket, one->fd, ZMQ_POLLIN, 0});
-        }
-        const auto ready = zmq_poll(items.data(), static_cast<int>(items.size()), wait_time(busy));
-        check(ready >= 0 || errno == EINTR, "the sockets of a loop are open while it watches them");
-        if (items[0].revents != 0) {
-            std::uint64_t count = 0;
-            [[maybe_unused]] const auto size = ::read(wake, &count, sizeof count);
-        }
-        if (signals >= 0 && items[1].revents != 0) read_signals();
+        leave_together();
+        wait(busy);
         bool more = run_timers();
         more = run_posted() || more;
-        for (std::size_t i = 0; i < seen.size(); ++i) {
-            auto& one = *seen[i];
-            if (one.gone || (items[first + i].revents == 0 && !one.more)) continue;
-            if (one.drain) {
-                one.more = one.drain();
-                more = more || one.more;
-            } else {
-                one.readable();
-            }
-        }
+        more = take_input() || more;
         if (round_end) round_end();
         return more;
     }
@@ -167,6 +239,7 @@ ZmqLoop::~ZmqLoop() = default;
 void ZmqLoop::run() {
     bool busy = false;
     while (!inside_->stopping) busy = inside_->round(busy);
+    inside_->leave_together();
     inside_->stopping = false;
 }
 
@@ -207,27 +280,34 @@ void ZmqLoop::watch(int fd, std::function<void()> readable) {
     auto one = std::make_shared<Inside::Watched>();
     one->fd = fd;
     one->readable = std::move(readable);
-    inside_->watched.push_back(std::move(one));
+    inside_->add(std::move(one));
 }
 
 void ZmqLoop::unwatch(int fd) {
     for (const auto& one : inside_->watched) {
-        if (one->socket == nullptr && one->fd == fd) one->gone = true;
+        if (one->socket == nullptr && one->fd == fd) inside_->drop(*one);
     }
 }
 
 void ZmqLoop::watch_socket(void* socket, std::function<bool()> drain) {
     auto one = std::make_shared<Inside::Watched>();
     one->socket = socket;
+    one->fd = socket_fd(socket);
     one->drain = std::move(drain);
-    one->more = true;  // something may have come before anyone watched
-    inside_->watched.push_back(std::move(one));
+    one->ready = true;  // something may have come before anyone watched
+    inside_->add(std::move(one));
 }
 
 void ZmqLoop::unwatch_socket(void* socket) {
     for (const auto& one : inside_->watched) {
-        if (one->socket == socket) one->gone = true;
+        if (one->socket == socket) inside_->drop(*one);
     }
+}
+
+void ZmqLoop::before_each_wait(const void* owner, std::function<void()> work) { inside_->waits.emplace_back(owner, std::move(work)); }
+
+void ZmqLoop::forget_waits_of(const void* owner) {
+    std::erase_if(inside_->waits, [owner](const auto& one) { return one.first == owner; });
 }
 
 void ZmqLoop::after_each_round(std::function<void()> work) { inside_->round_end = std::move(work); }
@@ -242,6 +322,7 @@ void ZmqLoop::on_termination(std::function<void()> work) {
     check(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0, "signals can be blocked");
     inside_->signals = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     check(inside_->signals >= 0, "a signalfd can be had");
+    inside_->poll(inside_->signals, &inside_->signals);
 }
 
 }  // namespace berth::bus

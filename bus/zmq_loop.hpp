@@ -33,6 +33,9 @@ public:
     /// most 512 messages a call) and return whether more may be waiting. The pointer is zmq's own.
     void watch_socket(void* socket, std::function<bool()> drain);
     void unwatch_socket(void* socket);
+    /// Called before each wait, and when run() ends: what was gathered during the round leaves together.
+    void before_each_wait(const void* owner, std::function<void()> work);
+    void forget_waits_of(const void* owner);
 
     /// SIGTERM and SIGINT call `work` once each time they come (default: stop()). Blocks both
     /// signals in the calling thread: call before any other thread starts.
