@@ -15,13 +15,6 @@ const HostHeartbeat* beat_of(const State& state, const HostView& host) {
     return &at->second.beat;
 }
 
-bool is_prepared(const HostHeartbeat& beat, std::uint32_t slot) {
-    for (const auto& report : beat.slots) {
-        if (report.slot == slot) return report.phase == SlotPhase::prepared;
-    }
-    return false;
-}
-
 // A filter says why not, or nothing.
 struct Filter {
     std::string_view name;
@@ -45,11 +38,16 @@ constexpr Filter filters[] = {
 
 // A prepared slot first, else the lowest free one.
 std::uint32_t choose_slot(const State& state, const HostView& host) {
-    const auto* beat = beat_of(state, host);
+    std::vector<bool> prepared(host.slots.size());
+    if (const auto* beat = beat_of(state, host)) {
+        for (const auto& report : beat->slots) {
+            if (report.slot < prepared.size() && report.phase == SlotPhase::prepared) prepared[report.slot] = true;
+        }
+    }
     std::optional<std::uint32_t> lowest;
     for (std::uint32_t slot = 0; slot < host.slots.size(); ++slot) {
         if (host.slots[slot].use != SlotUse::free) continue;
-        if (beat && is_prepared(*beat, slot)) return slot;
+        if (prepared[slot]) return slot;
         if (!lowest) lowest = slot;
     }
     check(lowest.has_value(), "a candidate has a free slot");

@@ -158,10 +158,13 @@ void Process::tidy() {
     feed(StorageChanged{storage_});
 }
 
-// Only of a state that is durable: while an append is under way the next call does it.
+// Only of a state that is durable: while an append is under way the next call does it. A snapshot costs by
+// what it holds, so a large one waits for as many facts: it never costs more than what it saves.
 Result<void> Process::save_snapshot() {
     const auto head = ledger_.head();
-    if (head.value < snapshot_at_.value + shell_policy_.snapshot_facts || view().position != head) return {};
+    const auto held = view().claims.size() + view().workspaces.size() + view().hosts.size();
+    const auto due = snapshot_at_.value + std::max<std::uint64_t>(shell_policy_.snapshot_facts, held);
+    if (head.value < due || view().position != head) return {};
     TRY(ledger_.save_snapshot(view()));
     snapshot_at_ = head;
     return {};
