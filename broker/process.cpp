@@ -24,6 +24,7 @@ namespace {
 
 constexpr Duration note_period{1'000};
 constexpr std::size_t noted_max = 1'024;
+constexpr std::size_t batching_max = 65'536;       // routes; the oldest of more get each message alone
 constexpr int io_threads = 1;
 
 std::string bus_file(const std::string& state_dir) { return state_dir + "/bus.toml"; }
@@ -54,6 +55,7 @@ Process::Process(bus::ZmqLoop& loop, Policy policy, std::string state_dir)
 }
 
 Process::~Process() {
+    loop_.forget_waits_of(this);
     for (auto* socket : {&events_in_, &events_out_, &requests_}) {
         if (*socket) loop_.unwatch_socket(socket->handle());
     }
@@ -140,7 +142,8 @@ void Process::start() {
     loop_.watch_socket(events_in_.handle(), [this] { return drain_events(); });
     loop_.watch_socket(events_out_.handle(), [this] { return drain_subscriptions(); });
     loop_.watch_socket(requests_.handle(), [this] { return drain_requests(); });
-    loop_.every(tick_period, [this] { carry_out(tick(state_, loop_.now()), nullptr, 0); });
+    loop_.before_each_wait(this, [this] { leave_together(); });
+    loop_.every(tick_period, [this] { carry_out(tick(state_, loop_.now()), nullptr); });
     loop_.every(peers_period, [this] { look_after_peers(); });
     loop_.every(state_.policy.beat_period, [this] { publish_beat(); });
 }
@@ -166,16 +169,61 @@ Arrival Process::arrival_of(const bus::Frames& frames, Channel channel) {
 
 bool Process::drain_events() {
     bus::Frames frames;
-    for (std::size_t i = 0; i < bus::drain_max; ++i) {
+    for (std::size_t i = 0; i < bus::drain_max;) {
         if (!bus::receive(events_in_, frames)) return false;
-        carry_out(step(state_, arrival_of(frames, Channel::events), loop_.now()), &frames, 0);
+        i += take(frames, arrival_of(frames, Channel::events));
     }
     return true;
 }
 
+std::size_t Process::take(const bus::Frames& frames, const Arrival& arrival) {
+    if (arrival.topic == bus::batch_topic && arrival.frames == 2 && arrival.sender) return take_batch(arrival);
+    const Passing passing{arrival, &frames, arrival.channel == Channel::requests ? 1U : 0U};
+    carry_out(step(state_, arrival, loop_.now()), &passing);
+    return 1;
+}
+
+// Who sends batches reads them too; an empty one only says so. One that is torn is refused as a whole.
+std::size_t Process::take_batch(const Arrival& whole) {
+    if (whole.envelope.empty() && whole.channel == Channel::requests) {
+        note_batching(whole.route);
+        return 1;
+    }
+    if (whole.envelope.empty() || !bus::is_batch(whole.envelope)) {
+        ++state_.count(Count::malformed);
+        note(Count::malformed, whole.sender->name, "a batch that is none; see docs/bus.md");
+        return 1;
+    }
+    std::size_t count = 0;
+    auto body = whole.envelope;
+    auto arrival = whole;
+    while (const auto parts = bus::next_of_batch(body)) {
+        arrival.frames = parts->count;
+        arrival.topic = parts->frames[0];
+        arrival.envelope = parts->frames[1];
+        arrival.tag = parts->frames[2];
+        const Passing passing{arrival};
+        carry_out(step(state_, arrival, loop_.now()), &passing);
+        ++count;
+    }
+    return count;
+}
+
+void Process::note_batching(const std::string& route) {
+    if (batching_.insert(route).second) batching_since_.push_back(route);
+    if (batching_.size() > batching_max) {
+        batching_.erase(batching_since_.front());
+        batching_since_.pop_front();
+    }
+    zmq::message_t to(route);
+    zmq::message_t topic(bus::batch_topic);
+    zmq::message_t nothing;
+    if (bus::send_all(requests_, std::array{&to, &topic, &nothing}) != bus::Sent::yes) ++state_.count(Count::unreachable);
+}
+
 bool Process::drain_requests() {
     bus::Frames frames;
-    for (std::size_t i = 0; i < bus::drain_max; ++i) {
+    for (std::size_t i = 0; i < bus::drain_max;) {
         if (!bus::receive(requests_, frames)) return false;
         const auto arrival = arrival_of(frames, Channel::requests);
         // libzmq's own routing ids begin with a zero byte and are never used twice; a chosen one may be
@@ -183,9 +231,10 @@ bool Process::drain_requests() {
         if (!arrival.route.starts_with('\0')) {
             ++state_.count(Count::chosen_route);
             note(Count::chosen_route, arrival.sender ? arrival.sender->name : "", "do not set ZMQ_ROUTING_ID");
+            ++i;
             continue;
         }
-        carry_out(step(state_, arrival, loop_.now()), &frames, 1);
+        i += take(frames, arrival);
     }
     return true;
 }
@@ -201,6 +250,9 @@ bool Process::drain_subscriptions() {
             break;
         }
         asked = asked || frames.text(0) == "\1" + beat_topic;
+        known_wanted_.clear();
+        if (frames.text(0).starts_with('\1')) wanted_.emplace(frames.text(0).substr(1));
+        else if (frames.text(0).starts_with('\0')) wanted_.erase(std::string{frames.text(0).substr(1)});
         if (frames.text(0).starts_with('\1') && floods_.note(bus::user_id(frames), loop_.now())) {
             stop_flood(bus::user_id(frames));
             return false;
@@ -222,7 +274,7 @@ void Process::look_after_peers() {
     for (const auto& peer : *gone) {
         log_info("peer.revoked", {{"peer", peer.name}, {"role", peer.role}});
         listening = listening || peer.role != Role::host;
-        carry_out(revoke(state_, peer.name), nullptr, 0);
+        carry_out(revoke(state_, peer.name), nullptr);
     }
     if (listening) restart_events_out();
 }
@@ -242,6 +294,8 @@ void Process::stop_flood(const std::string& key) {
 // socket. Everyone else connects again and, by the sequences, notices what it missed.
 void Process::restart_events_out() {
     loop_.unwatch_socket(events_out_.handle());
+    wanted_.clear();
+    known_wanted_.clear();
     events_out_.set(zmq::sockopt::linger, 0);
     events_out_.close();
     auto bound = bind_one(zmq::socket_type::xpub,
@@ -258,19 +312,13 @@ void Process::restart_events_out() {
 
 // ---- out
 
-void Process::carry_out(Decisions decisions, bus::Frames* frames, std::size_t topic_at) {
+void Process::carry_out(Decisions decisions, const Passing* passing) {
     // Failed sends add decisions of their own: each of them ends a worker or a request, so this ends.
-    for (std::size_t i = 0; i < decisions.size(); ++i) {
-        const auto decision = decisions[i];
-        bool last_use = true;
-        for (std::size_t k = i + 1; k < decisions.size(); ++k) {
-            last_use = last_use && !std::holds_alternative<ToSubscribers>(decisions[k]) &&
-                       !std::holds_alternative<ToPeer>(decisions[k]);
-        }
+    for (const auto& decision : decisions) {
         if (const auto* subscribers = std::get_if<ToSubscribers>(&decision)) {
-            send_to_subscribers(*subscribers, *frames, topic_at, last_use);
+            send_to_subscribers(*subscribers, *passing);
         } else if (const auto* peer = std::get_if<ToPeer>(&decision)) {
-            send_to_peer(*peer, *frames, topic_at, last_use);
+            send_to_peer(*peer, *passing);
         } else if (const auto* refusal = std::get_if<Refusal>(&decision)) {
             auto envelope = own_envelope(refusal->name + ".reply");
             envelope.correlation_id = refusal->request_id;
@@ -303,55 +351,6 @@ void Process::carry_out(Decisions decisions, bus::Frames* frames, std::size_t to
             note(dropped->why, dropped->sender, dropped->text);
         }
     }
-}
-
-namespace {
-
-// The frame itself when nobody needs it after, else a second hold on the same bytes.
-zmq::message_t taken(zmq::message_t& frame, bool last_use) {
-    zmq::message_t out;
-    if (last_use) {
-        out.move(frame);
-    } else {
-        out.copy(frame);
-    }
-    return out;
-}
-
-}  // namespace
-
-void Process::send_to_peer(const ToPeer& to, bus::Frames& frames, std::size_t topic_at, bool last_use) {
-    zmq::message_t route(to.route);
-    auto topic = taken(frames.parts[topic_at], last_use);
-    auto envelope = taken(frames.parts[topic_at + 1], last_use);
-    zmq::message_t stamp(encode(to.stamp));
-    switch (bus::send_all(requests_, std::array{&route, &topic, &envelope, &stamp})) {
-        case bus::Sent::yes: return;
-        case bus::Sent::unreachable: {
-            auto more = lose_route(state_, to.route);
-            // A request to a worker that was only just lost has no pending entry on its route left.
-            return carry_out(std::move(more), nullptr, 0);
-        }
-        case bus::Sent::full: return carry_out(give_back(state_, to.stamp.tag), nullptr, 0);
-    }
-}
-
-void Process::send_to_subscribers(const ToSubscribers& to, bus::Frames& frames, std::size_t topic_at, bool last_use) {
-    auto topic = taken(frames.parts[topic_at], last_use);
-    auto envelope = taken(frames.parts[topic_at + 1], last_use);
-    zmq::message_t stamp(encode(to.stamp));
-    bus::send_all(events_out_, std::array{&topic, &envelope, &stamp});
-}
-
-void Process::send_own(const std::string& route, const std::string& topic, const Envelope& envelope,
-                       const std::string& tag) {
-    zmq::message_t to(route);
-    zmq::message_t head(topic);
-    zmq::message_t body(encode_envelope(envelope));
-    zmq::message_t stamp(encode(Stamp{Role::broker, "broker", tag}));
-    const auto sent = bus::send_all(requests_, std::array{&to, &head, &body, &stamp});
-    if (sent == bus::Sent::unreachable) carry_out(lose_route(state_, route), nullptr, 0);
-    if (sent == bus::Sent::full) ++state_.count(Count::slow_receiver);
 }
 
 Envelope Process::own_envelope(std::string_view name) {

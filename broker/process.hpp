@@ -7,12 +7,15 @@
 //   peers' DEALER ◄─► ROUTER ───────┘
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
 
+#include "bus/batch.hpp"
 #include "bus/zmq_loop.hpp"
 #include "bus/socket.hpp"
 #include "broker/flood.hpp"
@@ -49,14 +52,28 @@ private:
     bool drain_events();
     bool drain_subscriptions();
     bool drain_requests();
+    /// A message on its way: where it lies, and the frames themselves when it came alone.
+    struct Passing {
+        const Arrival& arrival;
+        const bus::Frames* frames = nullptr;
+        std::size_t topic_at = 0;
+    };
     Arrival arrival_of(const bus::Frames& frames, Channel channel);
-    void carry_out(Decisions decisions, bus::Frames* frames, std::size_t topic_at);
+    /// Both give how many messages it was.
+    std::size_t take(const bus::Frames& frames, const Arrival& arrival);
+    std::size_t take_batch(const Arrival& arrival);
+    void carry_out(Decisions decisions, const Passing* passing);
     void look_after_peers();
     void restart_events_out();
     void stop_flood(const std::string& key);
 
-    void send_to_peer(const ToPeer& to, bus::Frames& frames, std::size_t topic_at, bool last_use);
-    void send_to_subscribers(const ToSubscribers& to, bus::Frames& frames, std::size_t topic_at, bool last_use);
+    void send_to_peer(const ToPeer& to, const Passing& passing);
+    void send_to_subscribers(const ToSubscribers& to, const Passing& passing);
+    bool gather(const std::string& route, std::string_view topic, std::string_view envelope, const Stamp& stamp);
+    void leave_together();
+    void leave(const std::string& route, const bus::Batch& batch);
+    void note_batching(const std::string& route);
+    bool is_wanted(std::string_view topic);
     void send_own(const std::string& route, const std::string& topic, const Envelope& envelope, const std::string& tag);
     Envelope own_envelope(std::string_view name);
     void publish_beat();
@@ -78,6 +95,11 @@ private:
     zmq::socket_t events_in_;
     zmq::socket_t events_out_;
     zmq::socket_t requests_;
+    std::map<std::string, bus::Batch> leaving_;               // what this round gathered, by route
+    std::set<std::string, std::less<>> batching_;             // routes of who reads several messages in one frame
+    std::deque<std::string> batching_since_;                  // the same, the oldest first
+    std::set<std::string, std::less<>> wanted_;               // what subscribers subscribed to
+    std::map<std::string, bool, std::less<>> known_wanted_;   // topics that were compared with it
     std::map<std::pair<Count, std::string>, Instant> noted_;  // when this was last said
 };
 

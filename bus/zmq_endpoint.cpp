@@ -71,12 +71,16 @@ Result<std::unique_ptr<ZmqEndpoint>> ZmqEndpoint::open(ZmqLoop& loop, Connection
     });
     loop.watch_socket(within->requests.handle(),
                       [within] { return within->drain(within->requests, Inside::Channel::requests); });
+    loop.before_each_wait(within, [within] { within->leave_together(); });
+    within->say_hello();
     return endpoint;
 }
 
 ZmqEndpoint::~ZmqEndpoint() {
     auto& in = *inside_;
     in.self.reset();
+    in.loop.forget_waits_of(&in);
+    in.leave_together();
     in.leave();
     end_watch(in.requests);
     for (const auto& [id, one] : in.pending) in.loop.cancel(one.timer);

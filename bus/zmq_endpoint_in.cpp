@@ -13,6 +13,14 @@ namespace {
 
 constexpr Duration clock_difference_least{1'000};
 
+// "/berth/<sender>/…"
+bool is_source_of(std::string_view source, std::string_view sender) {
+    constexpr std::string_view root = "/berth/";
+    if (!source.starts_with(root)) return false;
+    source.remove_prefix(root.size());
+    return source.starts_with(sender) && source.size() > sender.size() && source[sender.size()] == '/';
+}
+
 }  // namespace
 
 bool ZmqEndpoint::Inside::drain(zmq::socket_t& socket, Channel channel) {
@@ -30,29 +38,41 @@ void ZmqEndpoint::Inside::refuse_message(std::string_view why, const std::string
 }
 
 void ZmqEndpoint::Inside::take(const Frames& frames, Channel channel) {
+    if (channel == Channel::requests && frames.count == 2 && !frames.overflow && frames.text(0) == batch_topic) return take_batch(frames.text(1));
     if (frames.count != 3 || frames.overflow) return refuse_message("not three frames", "");
-    const auto stamp = decode<Stamp>(frames.text(2));
+    take_message(frames.text(0), frames.text(1), frames.text(2), channel);
+}
+
+void ZmqEndpoint::Inside::take_batch(std::string_view body) {
+    if (body.empty()) {                // the answer to our hello
+        to_requests.batches(true);
+        return to_events.batches(true);
+    }
+    if (!is_batch(body)) return refuse_message("a batch that is none", "");
+    while (const auto parts = next_of_batch(body)) {
+        if (parts->count != 3) refuse_message("not three frames", "");
+        else take_message(parts->frames[0], parts->frames[1], parts->frames[2], Channel::requests);
+    }
+}
+
+void ZmqEndpoint::Inside::take_message(std::string_view topic_text, std::string_view bytes, std::string_view stamp_bytes, Channel channel) {
+    auto stamp = decode<Stamp>(stamp_bytes);
     if (!stamp) return refuse_message(stamp.error().text, "");
     if (channel == Channel::requests && stamp->role == Role::broker) broker_heard = loop.now();
-    auto envelope = decode_envelope(frames.text(1), stamp->role == Role::allocator
-                                                        ? trusted_limits
-                                                        : DecodeLimits{frame_max, DecodeLimits{}.depth,
-                                                                       DecodeLimits{}.items});
+    auto envelope = decode_envelope(bytes, stamp->role == Role::allocator
+                                               ? trusted_limits
+                                               : DecodeLimits{frame_max, DecodeLimits{}.depth, DecodeLimits{}.items});
     if (!envelope) return refuse_message(envelope.error().text, stamp->sender);
-    if (!envelope->source.starts_with(fmt::format("/berth/{}/", stamp->sender))) {
-        return refuse_message("the source is not the sender", stamp->sender);
-    }
-    Delivery delivery{.envelope = std::move(*envelope), .stamp = *stamp};
-    if (channel == Channel::requests && frames.text(0) == reply_topic) return take_reply(std::move(delivery));
-    const auto topic = parse_topic(frames.text(0));
-    if (!topic) return refuse_message("the topic is malformed", stamp->sender);
-    delivery.name = topic->name;
-    delivery.key = topic->key;
-    if (name_in_type(delivery.envelope.type) != delivery.name) {
-        return refuse_message("type and topic differ", stamp->sender);
-    }
+    if (!is_source_of(envelope->source, stamp->sender)) return refuse_message("the source is not the sender", stamp->sender);
+    Delivery delivery{.envelope = std::move(*envelope), .stamp = std::move(*stamp)};
+    if (channel == Channel::requests && topic_text == reply_topic) return take_reply(std::move(delivery));
+    auto topic = parse_topic(topic_text);
+    if (!topic) return refuse_message("the topic is malformed", delivery.stamp.sender);
+    delivery.name = std::move(topic->name);
+    delivery.key = std::move(topic->key);
+    if (delivery.envelope.type != type_attribute(delivery.name)) return refuse_message("type and topic differ", delivery.stamp.sender);
     if (find_request_row(delivery.name) != nullptr) return take_request(delivery);
-    take_event(delivery, std::string{frames.text(0)});
+    take_event(delivery, std::string{topic_text});
 }
 
 void ZmqEndpoint::Inside::take_reply(Delivery delivery) {

@@ -82,6 +82,8 @@ struct ZmqEndpoint::Inside {
     void send_request_channel(Outbox::Message message);
     void send_answer(const Asked& asked, const Outgoing* body, const Error* error);
     void flush_later();
+    void leave_together();
+    void say_hello();
     void publish(const std::string& topic, Envelope envelope);
     void open_events_in();
     bool drain_listening();
@@ -97,6 +99,8 @@ struct ZmqEndpoint::Inside {
     bool drain(zmq::socket_t& socket, Channel channel);
     void refuse_message(std::string_view why, const std::string& sender);
     void take(const Frames& frames, Channel channel);
+    void take_batch(std::string_view body);
+    void take_message(std::string_view topic, std::string_view bytes, std::string_view stamp_bytes, Channel channel);
     void take_reply(Delivery delivery);
     void note_late(const Delivery& refusal);
     void take_request(const Delivery& delivery);

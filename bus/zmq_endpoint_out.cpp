@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t outstanding_max = 65'536;
 constexpr Duration flush_period{5};
 constexpr Duration cut_pause{50};                              // shorter than libzmq's first reconnect
+constexpr Duration hello_patience{86'400'000};                 // until there is a broker; then it has no use
 
 }  // namespace
 
@@ -27,17 +28,28 @@ Envelope ZmqEndpoint::Inside::envelope_for(std::string_view name, Bytes data, co
 }
 
 void ZmqEndpoint::Inside::send_request_channel(Outbox::Message message) {
-    if (!to_requests.send(requests, std::move(message), loop.now())) ++counters.refused;
+    if (!to_requests.add(requests, std::move(message), loop.now())) ++counters.refused;
+}
+
+void ZmqEndpoint::Inside::leave_together() {
+    if (to_requests.empty() && to_events.empty()) return;
+    const auto now = loop.now();
+    counters.refused += to_requests.flush(requests, now);
+    if (events_in) counters.refused += to_events.flush(events_in, now);
     flush_later();
+}
+
+void ZmqEndpoint::Inside::say_hello() {
+    to_requests.batches(false);
+    to_events.batches(false);
+    send_request_channel({std::string{batch_topic}, {}, {}, loop.now() + hello_patience});
 }
 
 void ZmqEndpoint::Inside::flush_later() {
     if (flush_timer || (to_requests.empty() && to_events.empty())) return;
     flush_timer = loop.after(flush_period, [this] {
         flush_timer.reset();
-        counters.refused += to_requests.flush(requests, loop.now());
-        if (events_in) counters.refused += to_events.flush(events_in, loop.now());
-        flush_later();
+        leave_together();
     });
 }
 
@@ -53,8 +65,7 @@ void ZmqEndpoint::Inside::publish(const std::string& topic, Envelope envelope) {
     Outbox::Message message{topic, std::move(bytes), {}, loop.now() + event_patience};
     if (is_host()) return send_request_channel(std::move(message));
     if (!events_in) open_events_in();
-    if (!to_events.send(events_in, std::move(message), loop.now())) ++counters.refused;
-    flush_later();
+    if (!to_events.add(events_in, std::move(message), loop.now())) ++counters.refused;
 }
 
 // An XPUB, unlike a PUB, says when the broker listens: what is published before that waits.
@@ -114,7 +125,7 @@ void ZmqEndpoint::Inside::ask(std::string_view name, Bytes data, Duration timeou
     pending.emplace(id, Pending{std::string{name}, timer, std::move(handler), std::move(absent)});
     Outbox::Message message{topic_of(name, row->routing == Routing::by_host ? note.key : std::string{}),
                             std::move(bytes), {}, until, id};
-    if (to_requests.send(requests, std::move(message), loop.now())) return flush_later();
+    if (to_requests.add(requests, std::move(message), loop.now())) return;
     finish(id, fail(ErrorKind::limit, "{} {} waits for no connection: {} messages wait already", name, id,
                     Outbox::waiting_max));
 }
@@ -167,7 +178,8 @@ void ZmqEndpoint::Inside::lose_connection() {
                                fmt::format("the connection to the broker ended before {} {} was answered; it may or may "
                                            "not have been done: ask again with the same key", found->second.name, id)});
         }
-        if (registration == Registration::registered) register_service();   // with the next connection
+        say_hello();                                                        // to the next connection
+        if (registration == Registration::registered) register_service();   // with it
     });
 }
 
