@@ -2,6 +2,7 @@
 #include "base/hash.hpp"
 
 #include <array>
+#include <cstring>
 
 namespace berth {
 
@@ -13,7 +14,31 @@ std::uint64_t hash_of(std::string_view bytes, std::uint64_t start) {
     return start;
 }
 
+namespace {
+
+#if defined(__x86_64__)
+// The instruction for just this sum, eight bytes at a time.
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_at_once(std::string_view bytes) {
+    std::uint64_t crc = 0xffffffffU;
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    for (; end - at >= 8; at += 8) {
+        std::uint64_t eight = 0;
+        std::memcpy(&eight, at, 8);
+        crc = __builtin_ia32_crc32di(crc, eight);
+    }
+    for (; at != end; ++at) crc = __builtin_ia32_crc32qi(static_cast<std::uint32_t>(crc), static_cast<unsigned char>(*at));
+    return static_cast<std::uint32_t>(crc) ^ 0xffffffffU;
+}
+#endif
+
+}  // namespace
+
 std::uint32_t crc32c(std::string_view bytes) {
+#if defined(__x86_64__)
+    static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
+    if (has_instruction) return crc32c_at_once(bytes);
+#endif
     static constexpr auto table = [] {
         std::array<std::uint32_t, 256> made{};
         for (std::uint32_t i = 0; i < 256; ++i) {

@@ -2,112 +2,94 @@
 #include "broker/glance.hpp"
 
 #include <algorithm>
-#include <msgpack.hpp>
+#include <array>
 
 #include "broker/policy.hpp"
+#include "events/reader.hpp"
 
 namespace berth::broker {
 
 namespace {
 
-// Follows libmsgpack's own parser, which keeps no more than one small number for each open level.
-class Glancer : public msgpack::null_visitor {
-public:
-    bool start_map(std::uint32_t count) { return open(count, true); }
-    bool start_array(std::uint32_t count) { return open(count, false); }
-    bool end_map() { return close(); }
-    bool end_array() { return close(); }
-    bool start_map_key() {
-        if (depth_ == 1) in_key_ = true;
-        return true;
-    }
-    bool end_map_key() {
-        if (depth_ == 1) in_key_ = false;
-        return true;
-    }
+using wire::Kind;
+using wire::Reader;
+using wire::Value;
 
-    bool visit_nil() { return plain(); }
-    bool visit_boolean(bool) { return plain(); }
-    bool visit_positive_integer(std::uint64_t) { return plain(); }
-    bool visit_negative_integer(std::int64_t) { return plain(); }
-    bool visit_float32(float) { return plain(); }
-    bool visit_float64(double) { return plain(); }
-    bool visit_bin(const char*, std::uint32_t) { return plain(); }
-    bool visit_ext(const char*, std::uint32_t) { return plain(); }
-    bool visit_str(const char* data, std::uint32_t size) {
-        const std::string_view text{data, size};
-        if (depth_ == 0) return refuse("an envelope is a map");
-        if (depth_ > 1) return true;
-        if (in_key_) {
-            key_ = text;
-            return true;
+const char* why_not_read(Reader& from) { return from.error().text.ends_with("insufficient bytes") ? "the message ends too early" : "not msgpack"; }
+
+/// Why a value within an envelope is not to be passed on, or null: bounds of depth and items. One pass; what is
+/// kept is a number for each level that is open.
+const char* walk(Reader& from) {
+    std::array<std::uint64_t, depth_max> open{};      // values that are left at each level below the envelope
+    std::size_t level = 0;
+    do {
+        if (level > 0) --open[level - 1];
+        Value value;
+        if (!from.next(value)) return why_not_read(from);
+        if (value.kind == Kind::array || value.kind == Kind::map) {
+            if (value.count > items_max) return "too many items";
+            if (level + 2 > depth_max) return "too deep";
+            open[level++] = value.kind == Kind::map ? 2 * std::uint64_t{value.count} : value.count;
         }
-        if (key_ == "id") return take(id, text, "id");
-        if (key_ == "deadline") return take(deadline, text, "deadline");
-        if (key_ == "time") time = text;
-        return true;
-    }
+        while (level > 0 && open[level - 1] == 0) --level;
+    } while (level > 0);
+    return nullptr;
+}
 
-    void parse_error(std::size_t, std::size_t) { refuse("not msgpack"); }
-    void insufficient_bytes(std::size_t, std::size_t) { refuse("the message ends too early"); }
-
+struct Seen {
     std::optional<std::string_view> id;
     std::optional<std::string_view> deadline;
     std::optional<std::string_view> time;
-    const char* why = nullptr;
-
-private:
-    bool refuse(const char* reason) {
-        if (why == nullptr) why = reason;
-        return false;
-    }
-    bool take(std::optional<std::string_view>& into, std::string_view text, const char* name) {
-        if (into) return refuse(name[0] == 'i' ? "key 'id' stands twice" : "key 'deadline' stands twice");
-        into = text;
-        return true;
-    }
-    bool open(std::uint32_t count, bool map) {
-        if (depth_ == 0 && !map) return refuse("an envelope is a map");
-        if (depth_ == 1 && in_key_) return refuse("a key is not text");
-        if (count > items_max) return refuse("too many items");
-        if (++depth_ > depth_max) return refuse("too deep");
-        return true;
-    }
-    bool close() {
-        --depth_;
-        return true;
-    }
-    bool plain() {
-        if (depth_ == 0) return refuse("an envelope is a map");
-        if (depth_ == 1 && in_key_) return refuse("a key is not text");
-        if (depth_ == 1 && (key_ == "id" || key_ == "deadline")) return refuse("id and deadline are text");
-        return true;
-    }
-
-    std::size_t depth_ = 0;
-    bool in_key_ = false;
-    std::string_view key_;
 };
+
+const char* take_text(Reader& from, std::optional<std::string_view>& into, const char* twice) {
+    Value value;
+    if (!from.next(value)) return why_not_read(from);
+    if (value.kind != Kind::text) return "id and deadline are text";
+    if (into) return twice;
+    into = value.text;
+    return nullptr;
+}
+
+const char* read(Reader& from, Seen& seen) {
+    Value head;
+    if (!from.next(head)) return why_not_read(from);
+    if (head.kind != Kind::map) return "an envelope is a map";
+    if (head.count > items_max) return "too many items";
+    for (std::uint32_t i = 0; i < head.count; ++i) {
+        Value key;
+        if (!from.next(key)) return why_not_read(from);
+        if (key.kind != Kind::text) return "a key is not text";
+        const char* why = nullptr;
+        if (key.text == "id") why = take_text(from, seen.id, "key 'id' stands twice");
+        else if (key.text == "deadline") why = take_text(from, seen.deadline, "key 'deadline' stands twice");
+        else {
+            auto there = from;
+            why = walk(from);
+            Value value;
+            if (why == nullptr && key.text == "time" && there.next(value) && value.kind == Kind::text) seen.time = value.text;
+        }
+        if (why != nullptr) return why;
+    }
+    return from.at_end() ? nullptr : "bytes follow the end of the message";
+}
 
 }  // namespace
 
 Result<Glance> glance(std::string_view envelope) {
-    Glancer glancer;
-    std::size_t offset = 0;
-    const bool whole = msgpack::parse(envelope.data(), envelope.size(), offset, glancer);
-    if (glancer.why != nullptr) return fail(ErrorKind::invalid, "{}", glancer.why);
-    if (!whole) return fail(ErrorKind::invalid, "not msgpack");
-    if (offset != envelope.size()) return fail(ErrorKind::invalid, "bytes follow the end of the message");
-    if (!glancer.id || glancer.id->empty() || glancer.id->size() > id_bytes_max) {
+    Reader reader(envelope);
+    Seen there;
+    if (const auto* why = read(reader, there)) return fail(ErrorKind::invalid, "{}", why);
+    if (!there.id || there.id->empty() || there.id->size() > id_bytes_max) {
         return fail(ErrorKind::invalid, "an id has 1 to {} characters", id_bytes_max);
     }
-    if (!std::all_of(glancer.id->begin(), glancer.id->end(), [](char c) { return c > ' ' && c <= '~'; })) {
+    if (!std::all_of(there.id->begin(), there.id->end(), [](char c) { return c > ' ' && c <= '~'; })) {
         return fail(ErrorKind::invalid, "an id is printable ASCII without blanks");
     }
-    Glance seen{.id = *glancer.id};
-    if (glancer.deadline) {
-        seen.deadline = TRY(from_rfc3339(*glancer.deadline));
-        if (glancer.time) seen.time = TRY(from_rfc3339(*glancer.time));
+    Glance seen{.id = *there.id};
+    if (there.deadline) {
+        seen.deadline = TRY(from_rfc3339(*there.deadline));
+        if (there.time) seen.time = TRY(from_rfc3339(*there.time));
     }
     return seen;
 }

@@ -76,7 +76,7 @@ void Packer::real(double value) {
 }
 
 void put_decimal(Packer& to, std::uint64_t value) {
-    std::array<char, 20> digits;
+    std::array<char, 20> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     to.text({digits.data(), static_cast<std::size_t>(end - digits.data())});
 }

@@ -70,7 +70,7 @@ std::string name_in_type(std::string_view type) {
 
 Bytes encode_envelope(const Envelope& envelope) {
     Attributes head{.id = envelope.id, .source = envelope.source, .type = envelope.type, .time = envelope.time};
-    std::array<char, 20> digits;
+    std::array<char, 20> digits{};
     if (!envelope.subject.empty()) head.subject = envelope.subject;
     if (!envelope.data.empty()) head.datacontenttype = "application/msgpack";
     if (envelope.sequence) {
