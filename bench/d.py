@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ def engine():
     finally:
         if mine:
             subprocess.run(["bash", ROOT / "tests/e2e/engine.sh", "stop", where], capture_output=True)
+            shutil.rmtree(where, ignore_errors=True)
 
 
 def until_200(get, within=60):
