@@ -28,7 +28,7 @@ std::string z85_of(const zmq::message_t& key) {
 bool is_admitted(const bus::Peer& peer, std::string_view domain) {
     if (domain == requests_domain) return true;
     if (domain == events_domain) return peer.role != Role::host;
-    if (domain == hosts_domain) return peer.role == Role::host;
+    if (domain == hosts_domain) return peer.role == Role::host || peer.role == Role::tap;
     if (domain == allocator_domain) return peer.role == Role::allocator;
     return false;
 }

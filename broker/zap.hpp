@@ -15,7 +15,7 @@ namespace berth::broker {
 
 inline constexpr std::string_view events_domain = "events";        // everyone enrolled but hosts
 inline constexpr std::string_view requests_domain = "requests";    // everyone enrolled
-inline constexpr std::string_view hosts_domain = "hosts";          // hosts alone
+inline constexpr std::string_view hosts_domain = "hosts";          // hosts, and those who only look on (front doors)
 inline constexpr std::string_view allocator_domain = "allocator";  // the allocator alone
 
 /// Whether this peer may connect in that domain.

@@ -27,8 +27,10 @@ Result<Connection> read_connection(const std::string& bus_file, const std::strin
         return fail(ErrorKind::corrupt, "{} has no bus.{}: is the broker of this version?", bus_file, key);
     };
     const std::string_view requests = peer.role == Role::allocator ? "requests_allocator" : "requests";
-    const bool is_host = peer.role == Role::host;   // it has one connection, and no subscriptions
-    return Connection{.events_in = is_host ? "" : TRY(address("events_in")), .events_out = is_host ? "" : TRY(address("events_out")),
+    // A host has one connection, and who only looks on publishes nothing: on other machines they know no more.
+    const bool is_host = peer.role == Role::host;
+    const bool may_lack_in = (is_host || peer.role == Role::tap) && !file.find("bus", "events_in");
+    return Connection{.events_in = may_lack_in ? "" : TRY(address("events_in")), .events_out = is_host ? "" : TRY(address("events_out")),
                       .requests = TRY(address(requests)), .broker_key = TRY(load_broker_key(keys_dir)),
                       .own = TRY(load_key(keys_dir, peer.name)), .peer = peer};
 }
@@ -60,7 +62,7 @@ Result<std::unique_ptr<ZmqEndpoint>> ZmqEndpoint::open(ZmqLoop& loop, Connection
     if (!inside->is_host()) {
         // Tried once, so that a bad address is an error here and not at the first event.
         TRY(open_client(inside->context, {.type = zmq::socket_type::sub}, to.own, to.broker_key, to.events_out));
-        TRY(open_client(inside->context, {.type = zmq::socket_type::xpub}, to.own, to.broker_key, to.events_in));
+        if (!to.events_in.empty()) TRY(open_client(inside->context, {.type = zmq::socket_type::xpub}, to.own, to.broker_key, to.events_in));
     }
     inside->requests_cut = watch_connection(inside->context, inside->requests);
     std::unique_ptr<ZmqEndpoint> endpoint{new ZmqEndpoint(std::move(inside))};

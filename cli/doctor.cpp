@@ -257,6 +257,7 @@ private:
         }
         note("hosts", live > 0 ? Verdict::good : Verdict::warning, fmt::format("{} live", live),
              live > 0 ? "" : "one is started at the first claim, or by the buffer; `berth pools` shows the limits");
+        for (const auto& host : known) look_at_reach(host);
         for (const auto& host : local_hosts(state_)) {
             const auto at = liveness.find(host.name);
             const bool is_live = at != liveness.end() && at->second == "live";
@@ -272,6 +273,14 @@ private:
                 note(host.name, Verdict::bad, "has no proxy: its workspaces can not be reached" + reason_in(log), "tail " + shell_quoted(log));
             }
         }
+    }
+
+    // Of a machine that enrolled: the gateway tries its proxy as a browser would.
+    void look_at_reach(const Json& host) {
+        const auto* reach = find(host, "reach");
+        if (reach == nullptr || text_at(host, "liveness") != "live") return;
+        if (text_at(*reach, "ok") == "true") return note(text_at(host, "host"), Verdict::good, "its proxy is reached at " + text_at(host, "public_ip"));
+        note(text_at(host, "host"), Verdict::warning, text_at(*reach, "why"), "docs/machines.md: what is said when it does not work");
     }
 
     // ": why" of the last line of that log that is more than information; "" when it does not say.

@@ -110,7 +110,11 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
     Process::Parts parts{.policy = settings.core, .shell = shell};
     parts.setup = {.host = {flags.host_id}, .incarnation = TRY(folder.incarnation()), .slots = flags.slots,
                    .homes = TRY(absolute(flags.homes)), .boot = random_hex(boot_bytes), .scheme = shell.scheme,
-                   .apps_domain = shell.apps_domain, .public_domain = shell.public_domain, .public_port = shell.public_port};
+                   .apps_domain = shell.apps_domain, .public_domain = shell.public_domain, .public_port = shell.public_port,
+                   .plain_address = flags.public_ip.empty() ? "127.0.0.1" : flags.public_ip, .plain_port_first = shell.plain_port_first};
+    if (shell.plain_port_first != 0 && shell.plain_port_count < flags.slots) {
+        return fail(ErrorKind::invalid, "hostagent.plain_port_count is {}, but this host has {} slots: each needs a port", shell.plain_port_count, flags.slots);
+    }
     parts.place = {.state = folder.path(), .pool = {flags.pool}, .instance = flags.instance, .public_ip = flags.public_ip,
                    .private_ip = flags.private_ip};
     if (engine_name(flags, settings) == "docker") parts.setup.sockets = folder.path() + "/slots";

@@ -230,7 +230,7 @@ void hear(Turn& turn, const Asked<BindCommand>& asked) {
     if (!repeat) return refuse_epoch(turn, asked.caller, *slot, order.epoch);
     switch (record.phase) {
         case SlotPhase::bound:
-            return turn.reply(asked.caller, BindReply{record.container, url_of(turn.state.setup, record.workspace)});
+            return turn.reply(asked.caller, BindReply{record.container, url_of(turn.state.setup, record.workspace, record.slot)});
         case SlotPhase::binding:
             slot->order = Order::running;
             if (wait_for(turn, slot->bind_callers, asked.caller)) drive(turn, *slot);
@@ -292,7 +292,7 @@ void hear(Turn& turn, const Asked<LinkCommand>& asked) {
                                                                               record.workspace.value,
                                                                               to_string(record.phase), record.slot)});
     }
-    turn.reply(asked.caller, LinkWanted{record.workspace, record.epoch, record.user});
+    turn.reply(asked.caller, LinkWanted{record.workspace, record.epoch, record.user, record.slot});
 }
 
 void hear(Turn& turn, const Asked<EraseCommand>& asked) {

@@ -72,11 +72,13 @@ struct ShellPolicy {
     std::string apps_domain = "localhost";
     std::string public_domain;             // behind a front proxy: the domain in links; empty: apps_domain
     std::uint32_t public_port = 0;         // behind a front proxy: the port in links; 0: the proxy's own
+    std::uint32_t plain_port_first = 0;    // for who has no DNS: links are the host's address and a port of the slot's own; 0: names
+    std::uint32_t plain_port_count = 20;   // such ports, at least as many as slots
     std::string process_command;           // of the process engine; empty: berth-workspace beside this program
 
     BERTH_FIELDS(ShellPolicy, engine, workers, tick, request_timeout, register_retry, register_retry_max,
                  activity_every, editor_timeout, cpu_floor, io_floor, net_floor, use_window, proxy_check, proxy_starts_max, proxy_program,
-                 scheme, apps_domain, public_domain, public_port, process_command)
+                 scheme, apps_domain, public_domain, public_port, plain_port_first, plain_port_count, process_command)
 };
 
 }  // namespace berth::hostagent

@@ -219,7 +219,7 @@ LinkReply Process::mint_link(const LinkWanted& wanted) const {
     const TokenClaims claims{.purpose = TokenPurpose::link, .host = state_.setup.host, .workspace = wanted.workspace,
                              .epoch = wanted.epoch, .user = wanted.user, .id = random_hex(link_id_bytes),
                              .expires_at = loop_.now() + link_lifetime};
-    LinkReply link{.url = url_of(state_.setup, wanted.workspace), .token = mint_token(claims, parts_.memory->secret())};
+    LinkReply link{.url = url_of(state_.setup, wanted.workspace, wanted.slot), .token = mint_token(claims, parts_.memory->secret())};
     link.link = link.url + "_berth/open?token=" + link.token;
     return link;
 }

@@ -327,7 +327,7 @@ void hear(Turn& turn, const Bound& heard) {
         turn.persist(route);
         turn.note(Weight::usual, "slot.bound", slot, record.container.value);
         for (const auto caller : slot.bind_callers) {
-            turn.reply(caller, BindReply{record.container, url_of(turn.state.setup, record.workspace)});
+            turn.reply(caller, BindReply{record.container, url_of(turn.state.setup, record.workspace, record.slot)});
         }
         slot.bind_callers.clear();
         if (slot.restarts > 0) show_notice(turn, slot);

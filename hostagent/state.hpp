@@ -44,6 +44,8 @@ struct Setup {
     std::uint32_t proxy_port = 0;
     std::string public_domain;            // in links, when it differs from apps_domain
     std::uint32_t public_port = 0;        // in links, when it differs from proxy_port
+    std::string plain_address;            // in links, when workspaces have no names but ports
+    std::uint32_t plain_port_first = 0;   // 0: they have names
     std::string sockets;                  // folder of the slots' folders in which environments listen; empty: on ports
 };
 

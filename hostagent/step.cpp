@@ -94,7 +94,11 @@ RegisterRequest take_registration(State& state) {
     return offer;
 }
 
-std::string url_of(const Setup& setup, const WorkspaceId& workspace) {
+std::string url_of(const Setup& setup, const WorkspaceId& workspace, std::uint32_t slot) {
+    if (setup.plain_port_first != 0) {
+        const bool v6 = setup.plain_address.find(':') != std::string::npos;
+        return fmt::format("{}://{}{}{}:{}/", setup.scheme, v6 ? "[" : "", setup.plain_address, v6 ? "]" : "", setup.plain_port_first + slot);
+    }
     const auto& domain = setup.public_domain.empty() ? setup.apps_domain : setup.public_domain;
     const auto port = setup.public_port == 0 ? setup.proxy_port : setup.public_port;
     const bool usual = port == (setup.scheme == "https" ? 443U : 80U);

@@ -104,6 +104,7 @@ struct LinkWanted {
     WorkspaceId workspace;
     Epoch epoch;
     UserId user;
+    std::uint32_t slot = 0;
 };
 using ReplyBody = std::variant<BindReply, StopReply, EraseReply, SealReply, LinkWanted>;
 struct Reply {
@@ -145,7 +146,7 @@ Decisions step(State& state, const Input& input, Instant now);
 HostHeartbeat take_beat(State& state);
 RegisterRequest take_registration(State& state);
 /// The workspace's own origin at this host's proxy: "http://w-1.localhost:9000/".
-std::string url_of(const Setup& setup, const WorkspaceId& workspace);
+std::string url_of(const Setup& setup, const WorkspaceId& workspace, std::uint32_t slot);
 /// Where the environment of that record listens; nothing when it has a port.
 std::optional<std::string> socket_of(const Setup& setup, const SlotRecord& record);
 /// An explicit hold, as a signal: one in the future is use now.

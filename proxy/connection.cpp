@@ -38,8 +38,9 @@ bool is_trusted(const Context& context, const tcp::socket& socket) {
 
 }  // namespace
 
-Connection::Connection(Context& context, tcp::socket socket)
+Connection::Connection(Context& context, tcp::socket socket, std::optional<std::uint32_t> slot)
     : context_(context),
+      slot_(slot),
       by_front_proxy_(is_trusted(context, socket)),
       browser_(std::move(socket), context.tls),
       from_browser_(context.policy.head_bytes_max + chunk_bytes),
@@ -245,7 +246,20 @@ bool Connection::look_outward() {
                             .forwarded_host = values_of(head, "X-Forwarded-Host"),
                             .forwarded_scheme = values_of(head, "X-Forwarded-Proto")});
     if (seen) outward_ = std::move(*seen);
-    return seen.has_value();
+    return seen.has_value() && (!slot_ || look_at_slot());
+}
+
+/// Whose port it is says which workspace, whatever name or address the browser used.
+bool Connection::look_at_slot() {
+    outward_.host = std::string{field(http::field::host)};
+    outward_.workspace.reset();
+    const auto routes = context_.kv.routes();
+    if (!routes) log_warn("memory.unreadable", {{"why", routes.error().text}});
+    if (!routes) return true;              // a workspace that is not known is refused
+    for (const auto& route : *routes) {
+        if (route.slot == *slot_) outward_.workspace = route.workspace;
+    }
+    return true;
 }
 
 net::awaitable<Connection::Next> Connection::serve() {
@@ -289,7 +303,7 @@ Judged<RouteRecord> Connection::find_route(const WorkspaceId& workspace) const {
 /// A session that a cookie shows and that is good for this route.
 net::awaitable<Judged<TokenClaims>> Connection::find_session(const RouteRecord& route) {
     auto why = Refusal::no_session;
-    const auto name = cookie_name(outward_.scheme, route.workspace);
+    const auto name = cookie_name(outward_.scheme, route.workspace, apart());
     for (const auto& token : cookie_values(values_of(request_->get(), "Cookie"), name)) {
         if (known_claims_ && token == known_token_) {
             const auto good = judge_claims(session_as_used(context_, *known_claims_), route, now());

@@ -26,6 +26,7 @@
 #include "proxy/context.hpp"
 #include "proxy/frames.hpp"
 #include "proxy/headers.hpp"
+#include "proxy/names.hpp"
 #include "proxy/outward.hpp"
 #include "proxy/pages.hpp"
 #include "proxy/way.hpp"
@@ -40,7 +41,8 @@ enum class CloseCode : std::uint16_t { not_allowed = 1008, restart = 1012 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(Context& context, tcp::socket socket);
+    /// `slot`: it came by the port of that slot's workspace, and reaches no other.
+    Connection(Context& context, tcp::socket socket, std::optional<std::uint32_t> slot = std::nullopt);
     ~Connection();
 
     /// `ended` is called once, when nothing of it runs any more.
@@ -82,6 +84,8 @@ private:
     std::string_view field(http::field name) const;
     bool field_is(std::string_view name, std::string_view value) const;
     bool look_outward();
+    bool look_at_slot();
+    Apart apart() const { return slot_ ? Apart::by_port : Apart::by_name; }
 
     // entry.cpp
     net::awaitable<Next> serve_own(std::string_view path);
@@ -125,6 +129,7 @@ private:
     void no_limits();
 
     Context& context_;
+    const std::optional<std::uint32_t> slot_;
     std::string from_;                       // where the browser is, by a front proxy's word
     bool by_front_proxy_;                    // the other side is in a trusted network
     Wire browser_;

@@ -115,7 +115,7 @@ std::string Connection::new_session(const RouteRecord& route, std::string id) co
                               .user = route.user,
                               .id = std::move(id),
                               .expires_at = now() + lifetime};
-    return set_cookie(cookie_name(outward_.scheme, route.workspace), mint_token(session, context_.kv.secret()), lifetime);
+    return set_cookie(cookie_name(outward_.scheme, route.workspace, apart()), mint_token(session, context_.kv.secret()), lifetime);
 }
 
 net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::string_view detail,

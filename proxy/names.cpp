@@ -100,13 +100,14 @@ bool same_origin(std::string_view origin, std::string_view scheme, std::string_v
     return !host.empty() && origin == fmt::format("{}://{}", scheme, to_lower(host));
 }
 
-std::string cookie_name(std::string_view scheme, const WorkspaceId& workspace) {
-    return scheme == "https" ? std::string{secure_cookie} : std::string{plain_cookie} + workspace.value;
+std::string cookie_name(std::string_view scheme, const WorkspaceId& workspace, Apart apart) {
+    if (scheme != "https") return std::string{plain_cookie} + workspace.value;
+    return apart == Apart::by_name ? std::string{secure_cookie} : fmt::format("{}-{}", secure_cookie, workspace.value);
 }
 
 std::string set_cookie(std::string_view name, std::string_view token, Duration lifetime) {
     return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{}", name, token,
-                       lifetime.count() / 1000, name == secure_cookie ? "; Secure" : "");
+                       lifetime.count() / 1000, name.starts_with(secure_cookie) ? "; Secure" : "");
 }
 
 std::vector<std::string> cookie_values(const std::vector<std::string_view>& fields, std::string_view name) {

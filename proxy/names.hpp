@@ -31,8 +31,13 @@ std::optional<std::string_view> path_of(std::string_view target, std::string_vie
 /// True when an Origin field is exactly that of the page's own host.
 bool same_origin(std::string_view origin, std::string_view scheme, std::string_view host);
 
+/// How workspaces are told apart in a browser.
+enum class Apart {
+    by_name,     // each has a host name of its own
+    by_port      // they share their host's address: cookies know no ports, so their names differ
+};
 /// Over plain http no browser but Chromium keeps a Secure cookie, not even for localhost, and curl none.
-std::string cookie_name(std::string_view scheme, const WorkspaceId& workspace);
+std::string cookie_name(std::string_view scheme, const WorkspaceId& workspace, Apart apart = Apart::by_name);
 std::string set_cookie(std::string_view name, std::string_view token, Duration lifetime);
 /// The values of the cookie `name` in Cookie fields, the first cookies_tried_max of them: a page of the
 /// workspace can add more by the same name, which must not lock its user out.

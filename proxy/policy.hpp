@@ -18,6 +18,8 @@ struct Policy {
     std::string scheme;   // as the browser sees it; empty: https with a certificate, else http
     std::string public_domain;                   // behind a front proxy, in links and origins; empty: apps_domain
     std::uint32_t public_port = 0;               // the same; 0: the port it serves at
+    std::uint32_t plain_port_first = 0;          // each slot's workspace has a port of its own from here on; 0: names alone
+    std::uint32_t plain_port_count = 20;
     std::vector<std::string> trusted_networks;   // "10.0.0.0/8": whose X-Forwarded-Host and -Proto are believed
     std::string listen_address;                  // empty: as the host says, 127.0.0.1 when it has no other address
     bool port_moves = true;   // a port that is taken is left for another, which is published; false: it is awaited
@@ -49,7 +51,7 @@ struct Policy {
     std::uint32_t fields_max = 100;
     std::uint32_t answer_head_bytes_max = 65'536;
 
-    BERTH_FIELDS(Policy, apps_domain, scheme, public_domain, public_port, trusted_networks, listen_address, port_moves,
+    BERTH_FIELDS(Policy, apps_domain, scheme, public_domain, public_port, plain_port_first, plain_port_count, trusted_networks, listen_address, port_moves,
                  landing, tls_certificate, tls_key, proxy_protocol, gateway_url, session_lifetime, grant_age_max, recheck,
                  unreadable_max, connect_timeout, head_timeout, idle_timeout, body_stall_max, answer_timeout,
                  silence_max, half_open_max, linger, drain_grace, port_patience, connections_max,

@@ -28,6 +28,7 @@ constexpr int keepalive_idle_s = 30;
 constexpr int keepalive_every_s = 10;
 constexpr int keepalive_tries = 6;
 constexpr unsigned unsent_ms_max = 120'000;
+constexpr std::uint32_t plain_ports_max = 1'000;
 
 /// Two descriptors per connection, and room for the rest.
 void raise_descriptor_limit() {
@@ -85,6 +86,7 @@ Result<std::unique_ptr<Process>> Process::open(Policy policy, const Clock& clock
     std::signal(SIGPIPE, SIG_IGN);
     TRY(process->use_certificate());
     TRY(process->listen(at));
+    TRY(process->listen_plainly(at));
     return process;
 }
 
@@ -148,23 +150,23 @@ void Process::tell_doubts(Instant now) {
     }
 }
 
-ErrorCode Process::try_listen(const tcp::endpoint& at) {
+ErrorCode Process::try_listen(tcp::acceptor& acceptor, const tcp::endpoint& at) {
     ErrorCode error;
-    if (acceptor_.is_open()) acceptor_.close(error);
-    acceptor_.open(at.protocol(), error);
-    if (!error) acceptor_.set_option(net::socket_base::reuse_address(true), error);
-    if (!error) acceptor_.bind(at, error);
-    if (!error) acceptor_.listen(listen_backlog, error);
+    if (acceptor.is_open()) acceptor.close(error);
+    acceptor.open(at.protocol(), error);
+    if (!error) acceptor.set_option(net::socket_base::reuse_address(true), error);
+    if (!error) acceptor.bind(at, error);
+    if (!error) acceptor.listen(listen_backlog, error);
     return error;
 }
 
 /// Waits a moment for an earlier life, or whoever else is just leaving.
-ErrorCode Process::try_patiently(const tcp::endpoint& at) {
+ErrorCode Process::try_patiently(tcp::acceptor& acceptor, const tcp::endpoint& at) {
     const auto give_up = context_.clock.now() + context_.policy.port_patience;
-    auto error = try_listen(at);
+    auto error = try_listen(acceptor, at);
     while (error == net::error::address_in_use && context_.clock.now() < give_up) {
         std::this_thread::sleep_for(listen_pause);
-        error = try_listen(at);
+        error = try_listen(acceptor, at);
     }
     return error;
 }
@@ -180,7 +182,7 @@ Result<void> Process::listen(const Listen& at) {
     if (may_move || ports.empty()) ports.push_back(0);
     for (std::size_t i = 0; i < ports.size(); ++i) {
         const auto port = ports[i];
-        error = try_patiently({address, port});
+        error = try_patiently(acceptor_, {address, port});
         if (!error) {
             port_ = acceptor_.local_endpoint(error).port();
             return {};
@@ -197,13 +199,36 @@ Result<void> Process::listen(const Listen& at) {
     return {};
 }
 
+/// For who has no DNS. Which port is which slot's stands in links, so none of them may move.
+Result<void> Process::listen_plainly(const Listen& at) {
+    const auto& ours = context_.policy;
+    if (ours.plain_port_first == 0) return {};
+    if (ours.plain_port_count == 0 || ours.plain_port_count > plain_ports_max || ours.plain_port_first + ours.plain_port_count > 65'536) {
+        return fail(ErrorKind::invalid, "proxy.plain_port_first and plain_port_count (1 to {}) must lie within 1 to 65535", plain_ports_max);
+    }
+    ErrorCode error;
+    const auto address = net::ip::make_address(at.address, error);
+    for (std::uint32_t slot = 0; !error && slot < ours.plain_port_count; ++slot) {
+        const auto port = static_cast<std::uint16_t>(ours.plain_port_first + slot);
+        error = try_patiently(plain_.emplace_back(io_), {address, port});
+        if (!error) continue;
+        const auto why = error == net::error::address_in_use ? fmt::format("it is held by {}", holder_of(port)) : error.message();
+        return fail(ErrorKind::unavailable, "cannot listen at {} port {}, of slot {}: {}; end that program, or set another plain_port_first", at.address,
+                    port, slot, why);
+    }
+    return {};
+}
+
 void Process::run() {
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
     signals_.async_wait([this](const ErrorCode& error, int) {
         if (!error) drain();
     });
-    net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await accept(); }, net::detached);
+    net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await accept(acceptor_, std::nullopt); }, net::detached);
+    for (std::uint32_t slot = 0; slot < plain_.size(); ++slot) {
+        net::co_spawn(io_, [this, slot]() -> net::awaitable<void> { co_await accept(plain_[slot], slot); }, net::detached);
+    }
     net::co_spawn(io_, [this]() -> net::awaitable<void> { co_await look_again_and_again(); }, net::detached);
     io_.run();
     context_.activity.finish();
@@ -221,11 +246,11 @@ void Process::keep_sessions(Instant now) {
     sessions_kept_ = std::move(text);
 }
 
-net::awaitable<void> Process::accept() {
+net::awaitable<void> Process::accept(tcp::acceptor& acceptor, std::optional<std::uint32_t> slot) {
     net::steady_timer pause(io_);
     for (;;) {
         ErrorCode error;
-        auto socket = co_await acceptor_.async_accept(net::redirect_error(net::use_awaitable, error));
+        auto socket = co_await acceptor.async_accept(net::redirect_error(net::use_awaitable, error));
         if (context_.draining) co_return;
         if (error) {
             log_warn("accept.failed", {{"why", error.message()}});
@@ -233,18 +258,18 @@ net::awaitable<void> Process::accept() {
             co_await pause.async_wait(net::redirect_error(net::use_awaitable, error));
             continue;
         }
-        admit(std::move(socket));
+        admit(std::move(socket), slot);
     }
 }
 
-void Process::admit(tcp::socket socket) {
+void Process::admit(tcp::socket socket, std::optional<std::uint32_t> slot) {
     if (connections_.size() >= context_.policy.connections_max && !make_room()) {
         ++context_.counters.turned_away;
         return;
     }
     ++context_.counters.connections;
     notice_the_dead(socket);
-    auto connection = std::make_shared<Connection>(context_, std::move(socket));
+    auto connection = std::make_shared<Connection>(context_, std::move(socket), slot);
     connections_.insert(connection);
     connection->start([this](const std::shared_ptr<Connection>& ended) {
         connections_.erase(ended);
@@ -335,6 +360,7 @@ void Process::drain() {
     context_.draining = true;
     ErrorCode ignored;
     acceptor_.close(ignored);
+    for (auto& one : plain_) one.close(ignored);
     log_info("draining", {{"open", connections_.size()}});
     for (const auto& connection : connections_) {
         const auto phase = connection->phase();

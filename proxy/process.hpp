@@ -42,10 +42,11 @@ private:
     void look_at_certificate(Instant now);
     void tell_doubts(Instant now);
     Result<void> listen(const Listen& at);
-    ErrorCode try_listen(const tcp::endpoint& at);
-    ErrorCode try_patiently(const tcp::endpoint& at);
-    net::awaitable<void> accept();
-    void admit(tcp::socket socket);
+    ErrorCode try_listen(tcp::acceptor& acceptor, const tcp::endpoint& at);
+    ErrorCode try_patiently(tcp::acceptor& acceptor, const tcp::endpoint& at);
+    Result<void> listen_plainly(const Listen& at);
+    net::awaitable<void> accept(tcp::acceptor& acceptor, std::optional<std::uint32_t> slot);
+    void admit(tcp::socket socket, std::optional<std::uint32_t> slot);
     bool make_room();
     net::awaitable<void> look_again_and_again();
     void look();
@@ -62,6 +63,7 @@ private:
     Instant doubts_told_at_;
     net::io_context io_{1};
     tcp::acceptor acceptor_{io_};
+    std::vector<tcp::acceptor> plain_;                           // one for each slot, in order
     net::signal_set signals_{io_};
     std::uint16_t port_ = 0;
     std::set<std::shared_ptr<Connection>> connections_;

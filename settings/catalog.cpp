@@ -8,6 +8,7 @@
 #include "gateway/policy.hpp"
 #include "hostagent/engines/docker.hpp"
 #include "hostagent/policy.hpp"
+#include "proxy/edge_policy.hpp"
 #include "proxy/policy.hpp"
 #include "reaper/policy.hpp"
 #include "scaler/policy.hpp"
@@ -177,6 +178,8 @@ std::vector<SettingsSection> make_catalog() {
              {"scheme", "of links, as browsers use them"},
              {"public_domain", "behind a front proxy: the domain in links; empty: apps_domain"},
              {"public_port", "behind a front proxy: the port in links; 0: the proxy's own"},
+             {"plain_port_first", "for who has no DNS: links are the host's address and a port of the slot's own; 0: names"},
+             {"plain_port_count", "such ports, at least as many as slots"},
              {"process_command", "of the process engine; empty: berth-workspace beside this program"}});
     }
     {
@@ -193,6 +196,7 @@ std::vector<SettingsSection> make_catalog() {
              {"scheme", "as the browser sees it; empty: https with a certificate, else http"},
              {"public_domain", "behind a front proxy, in links and origins; empty: apps_domain"},
              {"public_port", "the same; 0: the port it serves at"},
+             {"plain_port_first", "each slot's workspace has a port of its own from here on; 0: names alone"},
              {"trusted_networks", "\"10.0.0.0/8\": whose X-Forwarded-Host and -Proto are believed"},
              {"listen_address", "empty: as the host says, 127.0.0.1 when it has no other address"},
              {"port_moves", "a port that is taken is left for another, which is published; false: it is awaited"},
@@ -215,6 +219,19 @@ std::vector<SettingsSection> make_catalog() {
              {"port_patience", "while the port of an earlier life is still taken"},
              {"head_bytes_max", "of a request"},
              {"cookie_bytes_max", "of them, cookies that go on: a Node server takes 16 KB in all"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"edge", "The front door: `berth-proxy --edge`, one name and certificate for the workspaces of all hosts.", {}});
+        add<proxy::EdgePolicy>(section, {
+             {"apps_domain", "a workspace answers at <workspace>.<apps_domain>"},
+             {"tls_certificate", "PEM chain of that wildcard name; empty: plain HTTP"},
+             {"tls_key", "both are read again when they change"},
+             {"proxy_protocol", "hosts are told where the browser is; they need proxy.proxy_protocol and this address in proxy.trusted_networks"},
+             {"connect_timeout", "to a host's proxy"},
+             {"head_timeout", "from a browser's first byte to the end of its first head"},
+             {"silence_max", "of both sides"},
+             {"recheck", "a workspace that moved to another host is noticed so often"},
+             {"drain_grace", "from SIGTERM to the end of all that is under way"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"broker", "Where the bus listens.", {}});

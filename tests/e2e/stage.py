@@ -73,7 +73,7 @@ class Answer:
 def http_call(url, method="GET", headers=None, body=None, timeout=20, host=None, address=None):
     """One request. `*.localhost` names are this machine; the Host header stays the name."""
     name, port, path = parse_origin(url)
-    connection = http.client.HTTPConnection(address or "127.0.0.1" if name.endswith("localhost") else name, port, timeout=timeout)
+    connection = http.client.HTTPConnection(address or ("127.0.0.1" if name.endswith("localhost") else name), port, timeout=timeout)
     try:
         sent = {"Host": host or f"{name}:{port}"}
         sent.update(headers or {})

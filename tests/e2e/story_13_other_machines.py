@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """13: hosts on other machines. Each machine is a network namespace with an address of its own: the control plane,
-three hosts that enrol with a token, a person's. Claims from the person's machine are opened at the host's own
-address; a drain moves a workspace; a cut network, one way and both, takes nothing from who works (I12) and gives
-nothing away twice (I1, I15); a host that was ended is cut off (I23). Issue 13, requirements 1, 2, 17, 28."""
+three hosts that enrol with a token, a person's. Claims from the person's machine are
+opened at the host's own address, without any DNS; a drain moves a workspace; a cut network, one way and both, takes nothing from who works (I12) and gives
+nothing away twice (I1, I15); a host that was ended is cut off (I23). Issue 13, requirements 1, 2, 17, 19, 28."""
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 
 from network import Network, is_possible
-from stage import BIN, Browser, expect, http_call, say, skip, wait_for
+from stage import BIN, Browser, expect, http_call, parse_origin, say, skip, wait_for
 
 SETTINGS = """
 [pool.lab]
@@ -19,12 +20,17 @@ provider = "static"
 slots_per_host = 2
 [pool.attic]
 provider = "static"
+slots_per_host = 2
+[pool.front]
+provider = "static"
+slots_per_host = 1
 [gateway]
 listen_address = "0.0.0.0"
 public_url = "http://{plane}:9092"
 reach_every = "1s"
 [broker]
 requests_hosts = "tcp://0.0.0.0:9094"
+events_out = "tcp://0.0.0.0:9095"
 [allocator]
 heartbeat = "1s"
 [reaper]
@@ -32,6 +38,8 @@ heartbeat = "1s"
 tick = "200ms"
 [hostagent]
 outage_limit = "1h"
+plain_port_first = 9500
+plain_port_count = 2
 """
 
 
@@ -48,7 +56,13 @@ class Plane:
         self.log = open(os.path.join(folder, "up.log"), "ab")
         self.up_process = subprocess.Popen(machine.command(os.path.join(BIN, "berth"), "up", "--engine", "process", "--config", self.config),
                                            stdout=self.log, stderr=subprocess.STDOUT, env=self.env, start_new_session=True)
-        wait_for("berth up is ready", lambda: b"berth is ready" in open(self.log.name, "rb").read(), 60)
+
+        def ready():
+            said = open(self.log.name, errors="replace").read()
+            if self.up_process.poll() is not None:
+                raise AssertionError(f"berth up ended: {said[-2000:]}")
+            return "berth is ready" in said
+        wait_for("berth up is ready", ready, 60)
         self.token = open(os.path.join(self.state, "token")).read().strip()
 
     def cli(self, *words, check=True):
@@ -69,6 +83,28 @@ class Plane:
 
     def wait_host(self, name, within=60, **wanted):
         wait_for(f"{name} is {wanted}", lambda: all(self.host(name).get(key) == value for key, value in wanted.items()), within)
+
+    def wait_until(self, is_so, what, within=60):
+        wait_for(what, is_so, within)
+
+    def pid_of(self, name):
+        with open(os.path.join(self.state, "run", name + ".pid")) as text:
+            return int(text.read())
+
+    def kill(self, name):
+        old = self.pid_of(name)
+        os.kill(old, signal.SIGKILL)
+        return old
+
+    def wait_back(self, name, old):
+        wait_for(f"another {name}", lambda: self.pid_of(name) != old, 30)
+        self.wait_until(lambda: self.call("GET", "/health").status == 200, "all is well", 30)
+
+    def restart(self, name):
+        """Kills that process; `up` starts it again."""
+        old = self.kill(name)
+        wait_for(f"another {name}", lambda: self.pid_of(name) != old, 30)
+        wait_for("the gateway follows again", lambda: self.call("GET", "/health").status == 200 and self.call("GET", "/v1/hosts").status == 200, 30)
 
     def facts(self):
         facts, page = [], 1
@@ -112,15 +148,15 @@ class Person:
         self.plane, self.machine, self.user = plane, machine, user
         self.token = plane.call("POST", "/v1/tokens", {"role": "user", "user": user}).json()["token"]
 
-    def claim(self, project, wait_ms=60000):
+    def claim(self, project, wait_ms=60000, pool="lab"):
         """From their own machine, by HTTP to the gateway's public address."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json",
                    "Idempotency-Key": f"{self.user}-{project}-{time.monotonic_ns()}"}
         with self.machine.inside():
-            return http_call(self.plane.url + "/v1/claims", "POST", headers, json.dumps({"project": project, "pool": "lab", "wait_ms": wait_ms}), 90)
+            return http_call(self.plane.url + "/v1/claims", "POST", headers, json.dumps({"project": project, "pool": pool, "wait_ms": wait_ms}), 90)
 
-    def granted(self, project):
-        answer = self.claim(project)
+    def granted(self, project, **more):
+        answer = self.claim(project, **more)
         said = answer.json()
         assert said.get("state") == "granted", f"{answer.status}: {said}"
         return said
@@ -131,9 +167,11 @@ class Person:
             return http_call(f"{self.plane.url}/v1/workspaces/{workspace}/release", "POST", headers, "{}").status
 
     def open(self, granted):
-        """The link at the host's own address; the name in it is no DNS name here, so the address is given."""
+        """The link as it is: the host's own address and the port of its slot."""
+        address = parse_origin(granted["link"])[0]
+        assert address == granted["ip"], f"{granted['link']} is not at {granted['ip']}"
         with self.machine.inside():
-            return Browser(granted["link"], address=granted["ip"])
+            return Browser(granted["link"], address=address)
 
     def get(self, browser, path="/"):
         with self.machine.inside():
@@ -262,6 +300,22 @@ def lose_power(plane, ada, hosts, held):
     expect(back["workspace"] == held["workspace"] and "kept" in ada.socket(page).ask("read note.txt"), "started by its folder alone, it is the same host, and the workspace is back")
 
 
+def unreached(plane, network, folder):
+    """A machine behind a wall: it serves, and nobody gets to its proxy."""
+    token = plane.cli("host-token", "--pool", "attic", "-o", "name").stdout.strip()
+    host = Host(plane, network.add("walled", 25), "walled", folder)
+    host.machine.rule("-A", "INPUT", "-p", "tcp", "--dport", "9480", "-j", "DROP")
+    host.join(token)
+    wait_for("its agent says that nobody reaches it", lambda: host.said("does not reach the proxy of walled at 198.18.0.25:9480"), 30)
+    told = plane.cli("doctor", check=False).stdout
+    lines = [line for line in told.splitlines() if "walled" in line]
+    expect(len(lines) == 1 and "Open that port" in lines[0], f"and so does `berth doctor`, in one line: {lines}")
+    expect("no: the gateway does not reach" in plane.cli("hosts", "-o", "wide").stdout, "and `berth hosts`")
+    host.machine.heal()
+    wait_for("the wall is gone", lambda: plane.host("walled").get("reach", {}).get("ok"), 20)
+    return host
+
+
 def end(plane, ada, hosts, attic):
     host = hosts[0]
     plane.cli("hosts", "end", host.name, "--force", "--wait", "60s")
@@ -272,6 +326,77 @@ def end(plane, ada, hosts, attic):
     host.join(attic)
     plane.wait_host(host.name, liveness="live", pool="attic", within=60)
     expect(True, "with a new key and folder it comes again, into another pool")
+
+
+class Door:
+    """A front door on a machine of its own: its key, the broker's addresses, and nothing else."""
+
+    def __init__(self, plane, machine, folder):
+        self.plane, self.machine, self.folder, self.port = plane, machine, os.path.join(folder, machine.name), 8080
+        os.makedirs(os.path.join(self.folder, "keys"))
+        for name in ("edge.key", "broker.pub"):
+            shutil.copy(os.path.join(plane.state, "keys", name), os.path.join(self.folder, "keys", name))
+        with open(os.path.join(self.folder, "bus.toml"), "w") as text:
+            text.write(f'[bus]\nrequests = "tcp://{plane.machine.address}:9094"\nevents_out = "tcp://{plane.machine.address}:9095"\n')
+        with open(os.path.join(self.folder, "edge.toml"), "w") as text:
+            text.write(f'[edge]\nport = {self.port}\napps_domain = "apps.test"\nrecheck = "200ms"\ndrain_grace = "2s"\n')
+        self.output = os.path.join(self.folder, "edge.log")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.machine.command(os.path.join(BIN, "berth-proxy"), "--edge", "--config", os.path.join(self.folder, "edge.toml"), "--bus",
+                                                             os.path.join(self.folder, "bus.toml"), "--keys", os.path.join(self.folder, "keys")),
+                                        stdout=open(self.output, "ab"), stderr=subprocess.STDOUT, start_new_session=True)
+        wait_for(f"the door {self.machine.name} serves", self.is_open, 20)
+
+    def is_open(self):
+        with self.machine.inside():
+            return http_call(f"http://127.0.0.1:{self.port}/_berth/health", host="door.test").status == 200
+
+
+def front_door(plane, network, ada, folder):
+    token = plane.cli("host-token", "--pool", "front", "--uses", "2", "-o", "name").stdout.strip()
+    hosts = [Host(plane, network.add(f"front{number}", 60 + number), f"front-{number}", folder) for number in (1, 2)]
+    for host in hosts:
+        host.join(token, "--set", "hostagent.plain_port_first=0", "--set", "hostagent.public_domain=apps.test", "--set", "hostagent.public_port=8080")
+        plane.wait_host(host.name, liveness="live", pool="front")
+    doors = [Door(plane, network.add(f"door{number}", 40 + number), folder) for number in (1, 2)]
+
+    def open_at(door, granted):
+        with ada.machine.inside():
+            return wait_for("the door knows the workspace", lambda: Browser(granted["link"], address=door.machine.address), 20)
+
+    def get_at(door, browser):
+        with ada.machine.inside():
+            return http_call(browser.origin + "/", headers={"Cookie": browser.cookie}, address=door.machine.address).status
+
+    site = ada.granted("front", pool="front")
+    expect(parse_origin(site["link"])[:2] == (site["workspace"] + ".apps.test", 8080), "a link names the one door of all hosts")
+    page = open_at(doors[0], site)
+    expect(get_at(doors[0], page) == 200 and get_at(doors[1], page) == 200, f"opened at one door, it goes through the other too: on {site['host']}")
+    with ada.machine.inside():
+        expect(http_call(f"http://w-none.apps.test:8080/", address=doors[0].machine.address).status == 404, "a name that is nobody's is said so")
+    socket = ada.socket(page)
+    expect(socket.ask("echo through"), "a WebSocket goes through")
+    old = plane.kill("allocator")
+    expect(get_at(doors[0], page) == 200 and get_at(doors[1], page) == 200 and socket.ask("echo still"), "the allocator is dead, and the doors go on")
+    plane.wait_back("allocator", old)
+
+    doors[0].process.kill()
+    doors[0].process.wait()
+    expect(get_at(doors[1], page) == 200, "a door is killed, and the other serves the same session")
+    doors[0].start()
+    wait_for("the door knows the way again", lambda: get_at(doors[0], page) == 200, 20)
+    expect(True, "and so does its next life, which remembers nothing")
+    page.address = doors[1].machine.address
+    socket = ada.socket(page)
+    doors[1].process.terminate()
+    expect(doors[1].process.wait(10) == 0 and socket.is_cut(5), "asked to end it lets go of all within its grace")
+
+    plane.cli("hosts", "drain", site["host"], "--wait", "30s")
+    moved = ada.granted("front", pool="front")
+    expect(moved["host"] != site["host"] and open_at(doors[0], moved), f"moved to {moved['host']}, the same name leads there")
+    return hosts
 
 
 why = is_possible()
@@ -291,6 +416,8 @@ try:
     cut(plane, ada, hosts, held, page)
     lose_power(plane, ada, hosts, held)
     end(plane, ada, hosts, attic)
+    hosts.append(unreached(plane, network, folder))
+    hosts += front_door(plane, network, ada, folder)
     expect(judge(plane.facts()) >= 6, "no slot was ever leased twice, and epochs only grew (I1, I3)")
     good = True
 finally:

@@ -258,7 +258,7 @@ void SimHost::answer(const hostagent::Reply& reply) {
                 truth_.links.push_back({body.workspace, body.epoch});
                 ++truth_.changes;
                 const auto token = fmt::format("{}/{}/{}", plan_.host.value, body.workspace.value, body.epoch.value);
-                world_.reply<LinkReply>(*to.mapped(), LinkReply{hostagent::url_of(state_.setup, body.workspace), "link/" + token, token});
+                world_.reply<LinkReply>(*to.mapped(), LinkReply{hostagent::url_of(state_.setup, body.workspace, body.slot), "link/" + token, token});
             } else {
                 world_.reply<Body>(*to.mapped(), body);
             }

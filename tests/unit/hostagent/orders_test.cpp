@@ -27,17 +27,25 @@ TEST(Orders, ABindIsOnTheDiskInTheStepThatCallsTheEngine_I3) {
 
 TEST(Orders, ALinkCarriesThePublicAddress) {   // field report 14
     hostagent::Setup setup{.scheme = "http", .apps_domain = "localhost", .proxy_port = 12001};
-    EXPECT_EQ(url_of(setup, {"w-1"}), "http://w-1.localhost:12001/");
+    EXPECT_EQ(url_of(setup, {"w-1"}, 3), "http://w-1.localhost:12001/");
     setup.public_port = 8080;
-    EXPECT_EQ(url_of(setup, {"w-1"}), "http://w-1.localhost:8080/");
+    EXPECT_EQ(url_of(setup, {"w-1"}, 3), "http://w-1.localhost:8080/");
     setup.public_domain = "apps.example.org";
     setup.scheme = "https";
-    EXPECT_EQ(url_of(setup, {"w-1"}), "https://w-1.apps.example.org:8080/");
+    EXPECT_EQ(url_of(setup, {"w-1"}, 3), "https://w-1.apps.example.org:8080/");
     setup.public_port = 443;
-    EXPECT_EQ(url_of(setup, {"w-1"}), "https://w-1.apps.example.org/");
+    EXPECT_EQ(url_of(setup, {"w-1"}, 3), "https://w-1.apps.example.org/");
     setup.scheme = "http";
     setup.public_port = 80;
-    EXPECT_EQ(url_of(setup, {"w-1"}), "http://w-1.apps.example.org/");
+    EXPECT_EQ(url_of(setup, {"w-1"}, 3), "http://w-1.apps.example.org/");
+}
+
+TEST(Orders, WithoutDnsALinkIsTheHostsAddressAndItsSlotsPort) {
+    hostagent::Setup setup{.scheme = "http", .proxy_port = 9480, .plain_address = "198.18.0.11", .plain_port_first = 9500};
+    EXPECT_EQ(url_of(setup, {"w-1"}, 3), "http://198.18.0.11:9503/");
+    setup.scheme = "https";
+    setup.plain_address = "fd00::1";
+    EXPECT_EQ(url_of(setup, {"w-1"}, 0), "https://[fd00::1]:9500/");
 }
 
 TEST(Orders, ABindIsAnsweredWhenItsRouteIsOnTheDisk_I25) {

@@ -92,6 +92,11 @@ TEST(Names, OnlyTheVeryOriginIsTheSame) {
 TEST(Names, TheCookieIsSecureOverHttpsAndNamedByTheWorkspaceOtherwise) {
     EXPECT_EQ(cookie_name("https", {"w-1"}), "__Host-berth");
     EXPECT_EQ(cookie_name("http", {"w-1"}), "berth-w-1");
+    // Where workspaces share an address their cookies would be one another's.
+    EXPECT_EQ(cookie_name("https", {"w-1"}, Apart::by_port), "__Host-berth-w-1");
+    EXPECT_EQ(cookie_name("http", {"w-1"}, Apart::by_port), "berth-w-1");
+    EXPECT_EQ(set_cookie("__Host-berth-w-1", "t", Duration{60'000}),
+              "__Host-berth-w-1=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
     EXPECT_EQ(set_cookie("__Host-berth", "t", Duration{60'000}),
               "__Host-berth=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
     EXPECT_EQ(set_cookie("berth-w-1", "t", Duration{60'000}),
