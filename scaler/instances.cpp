@@ -15,6 +15,8 @@ namespace berth::scaler {
 
 namespace {
 
+constexpr std::size_t instances_per_call_max = 50;     // what Auto Scaling takes
+
 bool runs(const Instance& instance) {
     return instance.state == InstanceState::pending || instance.state == InstanceState::running;
 }
@@ -40,14 +42,45 @@ private:
 void protect_hosts(Turn& turn, const std::string& provider, const Listing& listing) {
     auto& state = turn.state;
     std::optional<Hosts> hosts;            // made when there is anything to protect
+    std::vector<std::string> names;
     for (const auto& instance : listing.instances) {
-        if (!may_call(state)) return;
+        if (!may_call(state) || names.size() >= instances_per_call_max) break;
         if (!runs(instance) || instance.protected_from_scale_in || state.protecting.contains(instance.instance)) continue;
         if (!hosts) hosts.emplace(state.view);
         const auto* host = hosts->on(instance);
         if (host && host->admission == Admission::draining) continue;
         state.protecting.insert(instance.instance);
-        state.protect_calls[turn.call(provider, ProtectCall{instance.instance, Protection::on})] = instance.instance;
+        names.push_back(instance.instance);
+    }
+    if (!names.empty()) state.protect_calls[turn.call(provider, ProtectCall{names, Protection::on})] = names;
+}
+
+// Stopped behind our back, with a host on it that nobody gives back: it is started again, in the same life.
+void start_stopped(Turn& turn, const std::string& provider, const Listing& listing) {
+    auto& state = turn.state;
+    std::optional<Hosts> hosts;
+    std::vector<std::string> names;
+    std::erase_if(state.starting, [&](const auto& entry) {
+        const auto* instance = listing.named(entry.first);
+        return !entry.second.open && (!instance || instance->state == InstanceState::running);
+    });
+    for (const auto& instance : listing.instances) {
+        if (!may_call(state) || names.size() >= instances_per_call_max) break;
+        if (instance.state != InstanceState::stopped || !may_try(state.starting[instance.instance], turn.now)) continue;
+        if (!hosts) hosts.emplace(state.view);
+        const auto* host = hosts->on(instance);
+        if (!host || host->admission == Admission::draining || host->ending) continue;
+        turn.line(LogLevel::warn, "host.start", host->host.value, fmt::format("{} lists its instance {} as stopped, which nobody here did", provider, instance.instance));
+        opened(state.starting[instance.instance]);
+        names.push_back(instance.instance);
+    }
+    if (!names.empty()) state.start_calls[turn.call(provider, StartCall{names})] = names;
+}
+
+// What an audit finds is said once, and again when it changes.
+void tell_advice(Turn& turn, const std::vector<PoolAdvice>& before, const std::vector<PoolAdvice>& now) {
+    for (const auto& advice : now) {
+        if (std::find(before.begin(), before.end(), advice) == before.end()) turn.line(LogLevel::warn, "pool.advice", advice.pool.value, advice.text);
     }
 }
 
@@ -76,6 +109,13 @@ Listing listing_of(ProviderSnapshot snapshot) {
     return listing;
 }
 
+// It comes right before its listing, which the launches are judged by.
+void read_report(Turn& turn, ProviderReport report) {
+    auto& known = turn.state.reports[report.provider];
+    tell_advice(turn, known.advice, report.advice);
+    known = std::move(report);
+}
+
 void read_listing(Turn& turn, ProviderSnapshot snapshot) {
     auto& state = turn.state;
     if (!snapshot.complete) return;
@@ -84,6 +124,23 @@ void read_listing(Turn& turn, ProviderSnapshot snapshot) {
     if (snapshot.read_at <= listing.read_at) return;
     listing = listing_of(std::move(snapshot));
     if (state.view_known) protect_hosts(turn, provider, listing);
+    if (state.view_known) start_stopped(turn, provider, listing);
+}
+
+void answer_protect_call(Turn& turn, const std::vector<std::string>& instances, const CallAnswered& answered) {
+    for (const auto& name : instances) turn.state.protecting.erase(name);
+    if (answered.error) turn.line(LogLevel::warn, "host.protect_failed", fmt::format("{}", fmt::join(instances, " ")), answered.error->text);
+    for (const auto& [name, error] : answered.instances) {
+        if (error) turn.line(LogLevel::warn, "host.protect_failed", name, error->text);
+    }
+}
+
+void answer_start_call(Turn& turn, const std::vector<std::string>& instances, const CallAnswered& answered) {
+    for (const auto& name : instances) closed(turn.state.policy, turn.state.starting[name], turn.now);
+    if (answered.error) turn.line(LogLevel::warn, "host.start_failed", fmt::format("{}", fmt::join(instances, " ")), answered.error->text);
+    for (const auto& [name, error] : answered.instances) {
+        if (error) turn.line(LogLevel::warn, "host.start_failed", name, error->text);
+    }
 }
 
 void end_orphan(Turn& turn, const OrphanAsked& asked) {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "scaler/turn.hpp"
 
@@ -27,14 +28,19 @@ void fail_launch(Turn& turn, const LaunchId& launch, Flight& flight, LaunchFailu
     turn.state.flight_asks[id] = launch;
 }
 
-void call_provider(Turn& turn, const LaunchStarted& launch, const PoolDefined& pool, Flight& flight) {
-    if (!may_try(flight.calling, turn.now) || !may_call(turn.state)) return;
-    turn.line(LogLevel::info, "launch.call", launch.launch.value, fmt::format("one host for pool {} from {}", pool.pool.value, pool.provider));
-    opened(flight.calling);
-    turn.state.launch_calls[turn.call(pool.provider, LaunchCall{launch.launch, pool})] = launch.launch;
+// What the provider's own records say of a launch that it had taken: the newest trouble since then.
+const LaunchTrouble* trouble_of(const State& state, const std::string& provider, const LaunchStarted& launch) {
+    const auto report = state.reports.find(provider);
+    if (report == state.reports.end()) return nullptr;
+    const auto& troubles = report->second.troubles;
+    const auto at = std::find_if(troubles.rbegin(), troubles.rend(),
+                                 [&](const auto& trouble) { return trouble.pool == launch.pool && trouble.at >= launch.started_at; });
+    return at == troubles.rend() ? nullptr : &*at;
 }
 
-void drive(Turn& turn, const LaunchStarted& launch, Flight& flight) {
+using Wanted = std::map<PoolName, std::vector<LaunchStarted>>;
+
+void drive(Turn& turn, const LaunchStarted& launch, Flight& flight, Wanted& wanted) {
     auto& state = turn.state;
     const auto* pool = pool_of(state, launch.pool);
     if (flight.failing.open || flight.calling.open) return;
@@ -52,6 +58,9 @@ void drive(Turn& turn, const LaunchStarted& launch, Flight& flight) {
         return fail_launch(turn, launch.launch, flight, LaunchFailure::lost,
                            fmt::format("instance {} ended before it registered", found->instance));
     }
+    if (const auto* trouble = found || !flight.accepted ? nullptr : trouble_of(state, pool->provider, launch)) {
+        return fail_launch(turn, launch.launch, flight, trouble->failure, trouble->text);
+    }
     const bool over = launch.deadline <= turn.now;
     if (over && !found && listed.read_at >= launch.deadline) {
         return fail_launch(turn, launch.launch, flight, LaunchFailure::lost,
@@ -64,7 +73,41 @@ void drive(Turn& turn, const LaunchStarted& launch, Flight& flight) {
     if (!flight.accepted && state.view.is_retired(launch.pool)) {
         return fail_launch(turn, launch.launch, flight, LaunchFailure::configuration, "its pool is retired: it is configured no more");
     }
-    if (!over && !flight.accepted) call_provider(turn, launch, *pool, flight);
+    if (!over && !flight.accepted && may_try(flight.calling, turn.now)) wanted[launch.pool].push_back(launch);
+}
+
+// Those of one pool go in one call, as many as were granted in one.
+void call_provider(Turn& turn, const PoolDefined& pool, const std::vector<LaunchStarted>& launches) {
+    const auto most = std::max<std::size_t>(turn.state.policy.launches_per_call_max, 1);
+    for (std::size_t at = 0; at < launches.size() && may_call(turn.state); at += most) {
+        const std::vector<LaunchStarted> part(launches.begin() + static_cast<std::ptrdiff_t>(at),
+                                              launches.begin() + static_cast<std::ptrdiff_t>(std::min(launches.size(), at + most)));
+        std::vector<LaunchId> ids;
+        for (const auto& [launch, of_pool, started_at, deadline] : part) {
+            ids.push_back(launch);
+            turn.line(LogLevel::info, "launch.call", launch.value, fmt::format("one host for pool {} from {}", pool.pool.value, pool.provider));
+            opened(turn.state.flights.at(launch).calling);
+        }
+        turn.state.launch_calls[turn.call(pool.provider, LaunchCall{part, pool})] = std::move(ids);
+    }
+}
+
+void take_outcome(Turn& turn, const LaunchOutcome& outcome) {
+    const auto at = turn.state.flights.find(outcome.launch);
+    if (at == turn.state.flights.end()) return;
+    auto& flight = at->second;
+    closed(turn.state.policy, flight.calling, turn.now);
+    if (!outcome.error) {
+        flight.accepted = true;
+        flight.instance = outcome.instance ? outcome.instance->instance : "";
+        return turn.line(LogLevel::info, "launch.accepted", outcome.launch.value,
+                         flight.instance.empty() ? "a listing will name its instance" : fmt::format("as instance {}", flight.instance));
+    }
+    const auto& [failure, text] = *outcome.error;
+    if (may_be_tried_again(failure) && flight.calling.tries < turn.state.policy.call_tries_max) {
+        return turn.line(LogLevel::warn, "launch.retry", outcome.launch.value, fmt::format("{}: {}", to_string(failure), text));
+    }
+    fail_launch(turn, outcome.launch, flight, failure, text);
 }
 
 }  // namespace
@@ -76,24 +119,20 @@ void refresh_flights(Turn& turn) {
 }
 
 void drive_flights(Turn& turn) {
-    for (auto& [id, flight] : turn.state.flights) drive(turn, turn.state.view.launches.at(id), flight);
+    Wanted wanted;
+    for (auto& [id, flight] : turn.state.flights) drive(turn, turn.state.view.launches.at(id), flight, wanted);
+    for (const auto& [pool, launches] : wanted) call_provider(turn, *pool_of(turn.state, pool), launches);
 }
 
-void answer_launch_call(Turn& turn, const LaunchId& launch, const CallAnswered& answered) {
-    const auto at = turn.state.flights.find(launch);
-    if (at == turn.state.flights.end()) return;
-    auto& flight = at->second;
-    closed(turn.state.policy, flight.calling, turn.now);
-    if (!answered.error) {
-        flight.accepted = true;
-        flight.instance = answered.instance ? answered.instance->instance : "";
-        return turn.line(LogLevel::info, "launch.accepted", launch.value, fmt::format("as instance {}", flight.instance));
+void answer_launch_call(Turn& turn, const std::vector<LaunchId>& launches, const CallAnswered& answered) {
+    for (const auto& launch : launches) {
+        const auto at = std::find_if(answered.launched.begin(), answered.launched.end(), [&](const auto& outcome) { return outcome.launch == launch; });
+        if (at != answered.launched.end()) {
+            take_outcome(turn, *at);
+        } else {
+            take_outcome(turn, {launch, {}, answered.error.value_or(ProviderError{LaunchFailure::lost, "the provider's answer does not name it"})});
+        }
     }
-    const auto& [failure, text] = *answered.error;
-    if (may_be_tried_again(failure) && flight.calling.tries < turn.state.policy.call_tries_max) {
-        return turn.line(LogLevel::warn, "launch.retry", launch.value, fmt::format("{}: {}", to_string(failure), text));
-    }
-    fail_launch(turn, launch, flight, failure, text);
 }
 
 void answer_flight(Turn& turn, const LaunchId& launch, const Answer& answer) {

@@ -25,6 +25,7 @@ Process::Process(bus::Loop& of_loop, bus::Endpoint& of_endpoint, Policy policy, 
     follow<ViewLost>();
     for (const auto& [name, open] : providers) {
         providers_[name] = open({[this](ProviderSnapshot snapshot) { hear_listing(std::move(snapshot)); },
+                                 [this](ProviderReport report) { feed(std::move(report)); },
                                  [this](CallAnswered answered) { feed(std::move(answered)); }});
         providers_[name]->list();
     }
@@ -79,7 +80,7 @@ void Process::out(const Call& wanted) {
     const auto at = providers_.find(wanted.provider);
     if (at == providers_.end()) {
         ProviderError error{LaunchFailure::configuration, fmt::format("there is no provider '{}'", wanted.provider)};
-        return loop().post([this, id = wanted.id, error = std::move(error)] { feed(CallAnswered{id, {}, error}); });
+        return loop().post([this, id = wanted.id, error = std::move(error)] { feed(CallAnswered{.call = id, .error = error}); });
     }
     at->second->call(wanted);
     if (!std::holds_alternative<ProtectCall>(wanted.body)) at->second->list();   // behind the call, so that its effect is seen soon

@@ -17,6 +17,7 @@ class ProviderCalls {
 public:
     struct Handlers {
         std::function<void(ProviderSnapshot)> on_listing;
+        std::function<void(ProviderReport)> on_report;     // before the listing that it came with
         std::function<void(CallAnswered)> on_answer;
     };
     virtual ~ProviderCalls() = default;

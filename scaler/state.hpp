@@ -16,6 +16,7 @@
 #include "events/view.hpp"
 #include "scaler/deficit.hpp"
 #include "scaler/policy.hpp"
+#include "scaler/provider.hpp"
 
 namespace berth::scaler {
 
@@ -107,16 +108,19 @@ struct State {
     std::deque<Instant> launched;         // within the last hour
     std::map<HostId, Victim> victims;
     std::map<std::string, Listing> listings;             // newest complete one of each provider
+    std::map<std::string, ProviderReport> reports;       // what came with the newest
 
     std::map<AskId, PoolName> pool_asks;
     std::map<AskId, LaunchId> flight_asks;
     std::map<AskId, HostId> victim_asks;
-    std::map<CallId, LaunchId> launch_calls;
+    std::map<CallId, std::vector<LaunchId>> launch_calls;
     std::map<CallId, HostId> victim_calls;
-    std::map<CallId, std::string> protect_calls;         // instance
+    std::map<CallId, std::vector<std::string>> protect_calls;   // instances
+    std::map<CallId, std::vector<std::string>> start_calls;     // instances
     std::map<AskId, Orphan> orphan_asks;                 // may it be ended?
     std::map<CallId, Orphan> orphan_calls;               // it is being ended
     std::set<std::string> protecting;
+    std::map<std::string, Trying> starting;              // instances that were stopped behind our back
     std::set<std::string> ending_orphans;                // instances, from the first question to the last answer
     AskId next_ask = 1;
     CallId next_call = 1;

@@ -108,6 +108,7 @@ struct Taking {
         std::visit([&](const auto& fact) { look_at(turn, fact); }, record.fact);
     }
     void operator()(const LedgerHead&) const { turn.state.heard_at = turn.now; }
+    void operator()(ProviderReport& report) const { read_report(turn, std::move(report)); }
     void operator()(ProviderSnapshot& snapshot) const { read_listing(turn, std::move(snapshot)); }
     void operator()(const Answered& answered) const {
         auto& state = turn.state;
@@ -128,8 +129,9 @@ struct Taking {
         } else if (const auto victim = state.victim_calls.extract(answered.call)) {
             answer_victim_call(turn, victim.mapped(), answered);
         } else if (const auto protect = state.protect_calls.extract(answered.call)) {
-            state.protecting.erase(protect.mapped());
-            if (answered.error) turn.line(LogLevel::warn, "host.protect_failed", protect.mapped(), answered.error->text);
+            answer_protect_call(turn, protect.mapped(), answered);
+        } else if (const auto start = state.start_calls.extract(answered.call)) {
+            answer_start_call(turn, start.mapped(), answered);
         } else if (const auto orphan = state.orphan_calls.extract(answered.call)) {
             answer_orphan_call(turn, orphan.mapped(), answered);
         }
@@ -153,7 +155,8 @@ void closed(const Policy& policy, Trying& trying, Instant now) {
 }
 
 bool may_call(const State& state) {
-    return state.launch_calls.size() + state.victim_calls.size() + state.protect_calls.size() + state.ending_orphans.size() <
+    return state.launch_calls.size() + state.victim_calls.size() + state.protect_calls.size() + state.start_calls.size() +
+               state.ending_orphans.size() <
            state.policy.calls_open_max;
 }
 

@@ -27,18 +27,19 @@ struct Answered {
     AskId ask = 0;
     Result<std::variant<Done, LaunchReply, Permit>> outcome;
 };
-/// `instance` is set by a launch that worked.
+/// `error` is of the call as a whole; what it names has an outcome each, and none that is missing worked.
 struct CallAnswered {
     CallId call = 0;
-    std::optional<Instance> instance;
     std::optional<ProviderError> error;
+    std::vector<LaunchOutcome> launched;
+    std::vector<InstanceOutcome> instances;
 };
 struct OrphanAsked {
     CallerId caller = 0;
     TerminateOrphanRequest body;
 };
 
-using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, ProviderSnapshot, Answered, CallAnswered,
+using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, ProviderReport, ProviderSnapshot, Answered, CallAnswered,
                            OrphanAsked>;
 
 // ---- decisions
@@ -51,7 +52,7 @@ struct Ask {
 };
 
 struct LaunchCall {
-    LaunchId launch;
+    std::vector<LaunchStarted> launches;
     PoolDefined pool;
 };
 struct TerminateCall {
@@ -59,13 +60,16 @@ struct TerminateCall {
     HostIncarnation incarnation;
 };
 struct ProtectCall {
-    std::string instance;
+    std::vector<std::string> instances;
     Protection protection = Protection::on;
+};
+struct StartCall {
+    std::vector<std::string> instances;
 };
 struct Call {
     CallId id = 0;
     std::string provider;
-    std::variant<LaunchCall, TerminateCall, ProtectCall> body;
+    std::variant<LaunchCall, TerminateCall, ProtectCall, StartCall> body;
 };
 struct Reply {
     CallerId caller = 0;

@@ -107,21 +107,28 @@ void Worker::do_list(Provider& provider) {
     }
     auto listed = guarded([&] { return provider.list(); });
     if (!listed) return log_warn("provider.list_failed", {{"failure", listed.error().failure}, {"why", listed.error().text}});
-    loop_.post([this, snapshot = std::move(*listed)]() mutable { handlers_.on_listing(std::move(snapshot)); });
+    loop_.post([this, seen = std::move(*listed)]() mutable {
+        if (handlers_.on_report) handlers_.on_report(std::move(seen.report));
+        handlers_.on_listing(std::move(seen.snapshot));
+    });
 }
 
 void Worker::do_call(Provider& provider, const Call& wanted) {
     CallAnswered answered{.call = wanted.id};
-    if (const auto* launch = std::get_if<LaunchCall>(&wanted.body)) {
-        auto outcome = guarded([&] { return provider.launch(launch->launch, launch->pool); });
-        if (outcome) answered.instance = std::move(*outcome);
+    const auto keep = [&](auto outcome, auto& to) {
+        if (outcome) to = std::move(*outcome);
         if (!outcome) answered.error = std::move(outcome.error());
+    };
+    const auto each = [](auto outcomes) { return Provided<decltype(outcomes)>{std::move(outcomes)}; };
+    if (const auto* launch = std::get_if<LaunchCall>(&wanted.body)) {
+        keep(guarded([&] { return each(provider.launch(launch->launches, launch->pool)); }), answered.launched);
     } else if (const auto* end = std::get_if<TerminateCall>(&wanted.body)) {
         auto outcome = guarded([&] { return provider.terminate(end->instance, end->incarnation); });
         if (!outcome) answered.error = std::move(outcome.error());
     } else if (const auto* protect = std::get_if<ProtectCall>(&wanted.body)) {
-        auto outcome = guarded([&] { return provider.protect(protect->instance, protect->protection); });
-        if (!outcome) answered.error = std::move(outcome.error());
+        keep(guarded([&] { return each(provider.protect(protect->instances, protect->protection)); }), answered.instances);
+    } else if (const auto* start = std::get_if<StartCall>(&wanted.body)) {
+        keep(guarded([&] { return each(provider.start(start->instances)); }), answered.instances);
     }
     loop_.post([this, answered = std::move(answered)]() mutable { handlers_.on_answer(std::move(answered)); });
 }

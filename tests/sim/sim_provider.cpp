@@ -64,7 +64,8 @@ void SimProvider::list(OnListing done) {
 
 void SimProvider::answer(const OnAnswer& done, scaler::CallAnswered answered) {
     if (!answered.error && world_.strikes(world_.faults.answer_lost, "answer_lost")) {
-        answered.instance.reset();
+        answered.launched.clear();
+        answered.instances.clear();
         answered.error = scaler::ProviderError{LaunchFailure::lost, "the connection was lost"};
     }
     world_.after(process, world_.pick(call_least, call_most), [done, answered] { done(answered); });
@@ -73,28 +74,41 @@ void SimProvider::answer(const OnAnswer& done, scaler::CallAnswered answered) {
 void SimProvider::call(const scaler::Call& wanted, OnAnswer done) {
     if (const auto* launching = std::get_if<scaler::LaunchCall>(&wanted.body)) return launch(wanted.id, *launching, done);
     if (const auto* ending = std::get_if<scaler::TerminateCall>(&wanted.body)) return terminate(wanted.id, *ending, done);
-    const auto& protect = std::get<scaler::ProtectCall>(wanted.body);
-    if (const auto at = instances_.find(protect.instance); at != instances_.end()) {
-        at->second.protected_from_scale_in = protect.protection == scaler::Protection::on;
+    scaler::CallAnswered answered{.call = wanted.id};
+    if (const auto* protect = std::get_if<scaler::ProtectCall>(&wanted.body)) {
+        for (const auto& name : protect->instances) {
+            const auto at = instances_.find(name);
+            if (at != instances_.end()) at->second.protected_from_scale_in = protect->protection == scaler::Protection::on;
+            answered.instances.push_back({name, {}});
+        }
+    } else {
+        for (const auto& name : std::get<scaler::StartCall>(wanted.body).instances) answered.instances.push_back({name, {}});
     }
-    answer(done, {.call = wanted.id});
+    answer(done, std::move(answered));
 }
 
+// Each of them has an outcome of its own.
 void SimProvider::launch(scaler::CallId id, const scaler::LaunchCall& wanted, const OnAnswer& done) {
-    if (const auto known = by_token_.find(wanted.launch); known != by_token_.end()) {
+    scaler::CallAnswered answered{.call = id};
+    for (const auto& launch : wanted.launches) answered.launched.push_back(launch_one(launch.launch, wanted.pool));
+    answer(done, std::move(answered));
+}
+
+scaler::LaunchOutcome SimProvider::launch_one(const LaunchId& launch, const PoolDefined& pool) {
+    if (const auto known = by_token_.find(launch); known != by_token_.end()) {
         const auto at = instances_.find(known->second);
-        if (at == instances_.end()) return answer(done, {.call = id, .error = scaler::ProviderError{LaunchFailure::lost, "it ended"}});
-        return answer(done, {.call = id, .instance = at->second});   // the same token: the same instance
+        if (at == instances_.end()) return {launch, {}, scaler::ProviderError{LaunchFailure::lost, "it ended"}};
+        return {launch, at->second, {}};      // the same token: the same instance
     }
     if (world_.strikes(world_.faults.launch_fails, "launch_fails")) {
         constexpr std::array kinds{LaunchFailure::quota, LaunchFailure::capacity, LaunchFailure::throttle, LaunchFailure::permission};
-        return answer(done, {.call = id, .error = scaler::ProviderError{kinds[world_.pick(kinds.size())], "the cloud says no"}});
+        return {launch, {}, scaler::ProviderError{kinds[world_.pick(kinds.size())], "the cloud says no"}};
     }
     const auto name = next_name();
-    instances_[name] = Instance{.instance = name, .incarnation = {"i1"}, .launch = wanted.launch, .pool = wanted.pool.pool,
+    instances_[name] = Instance{.instance = name, .incarnation = {"i1"}, .launch = launch, .pool = pool.pool,
                                 .state = InstanceState::pending, .launched_at = world_.now, .protected_from_scale_in = true};
-    by_token_[wanted.launch] = name;
-    truth_.launched.insert(wanted.launch);
+    by_token_[launch] = name;
+    truth_.launched.insert(launch);
     auto time = boot_usual + Duration{static_cast<std::int64_t>(rng_.below(2'000))};
     bool boots = true;
     if (world_.strikes(world_.faults.boot_slow, "boot_slow", name)) {
@@ -102,7 +116,7 @@ void SimProvider::launch(scaler::CallId id, const scaler::LaunchCall& wanted, co
         boots = world_.pick(5) != 0;      // or never speaks
     }
     if (boots) world_.after({}, time, [this, name] { boot(name); });
-    answer(done, {.call = id, .instance = instances_.at(name)});
+    return {launch, instances_.at(name), {}};
 }
 
 void SimProvider::boot(const std::string& instance) {

@@ -46,6 +46,7 @@ public:
 
 private:
     void launch(scaler::CallId id, const scaler::LaunchCall& wanted, const OnAnswer& done);
+    scaler::LaunchOutcome launch_one(const LaunchId& launch, const PoolDefined& pool);
     void terminate(scaler::CallId id, const scaler::TerminateCall& wanted, const OnAnswer& done);
     void answer(const OnAnswer& done, scaler::CallAnswered answered);
     void boot(const std::string& instance);

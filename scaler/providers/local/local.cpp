@@ -132,7 +132,7 @@ LocalProvider::Known LocalProvider::read_all() const {
     return known;
 }
 
-Provided<ProviderSnapshot> LocalProvider::list() {
+Provided<Listed> LocalProvider::list() {
     ProviderSnapshot snapshot{.provider = "local", .read_at = clock_.now(), .complete = true};
     const auto known = read_all();
     for (const auto& instance : known.running) snapshot.instances.push_back(to_instance(instance));
@@ -146,7 +146,7 @@ Provided<ProviderSnapshot> LocalProvider::list() {
 
 // ---- launch
 
-Provided<Instance> LocalProvider::launch(const LaunchId& launch, const PoolDefined& pool) {
+Provided<Instance> LocalProvider::launch_one(const LaunchId& launch, const PoolDefined& pool) {
     const auto host = host_of(launch);
     if (!host) return provider_error(host.error());
     if (const auto ended = read_instance(ended_file(*host))) return to_instance(*ended);
@@ -351,7 +351,7 @@ void LocalProvider::prune_ended(std::vector<LocalInstance> ended) const {
 
 // ---- protect
 
-Provided<void> LocalProvider::protect(const std::string& name, Protection protection) {
+Provided<void> LocalProvider::protect_one(const std::string& name, Protection protection) {
     if (!is_host_name(name)) return {};
     auto instance = read_instance(file(name));
     if (!instance) return provider_error(instance.error());

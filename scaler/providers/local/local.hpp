@@ -16,7 +16,7 @@
 #include "base/clock.hpp"
 #include "os/lock.hpp"
 #include "os/process.hpp"
-#include "scaler/provider.hpp"
+#include "scaler/one_by_one.hpp"
 #include "scaler/providers/local/instance_file.hpp"
 #include "scaler/providers/local/policy.hpp"
 
@@ -28,18 +28,19 @@ struct LocalSetup {
     std::string log_level;
 };
 
-class LocalProvider final : public Provider {
+class LocalProvider final : public OneByOne {
 public:
     /// One per state folder: waits a moment for the one of an earlier scaler to let go, then refuses.
     static Result<std::unique_ptr<LocalProvider>> open(const Clock& clock, LocalPolicy policy, LocalSetup setup);
 
-    Provided<ProviderSnapshot> list() override;
-    Provided<Instance> launch(const LaunchId& launch, const PoolDefined& pool) override;
+    Provided<Listed> list() override;
     Provided<void> terminate(const std::string& instance, const HostIncarnation& incarnation) override;
-    Provided<void> protect(const std::string& instance, Protection protection) override;
     void tend() override;
 
 private:
+    Provided<Instance> launch_one(const LaunchId& launch, const PoolDefined& pool) override;
+    Provided<void> protect_one(const std::string& instance, Protection protection) override;
+
     struct Care {                         // of one agent that we start
         pid_t child = 0;                  // 0: not our child, or buried
         Instant started_at;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "scaler/one_by_one.hpp"
 #include "scaler/process.hpp"
 #include "scaler/worker.hpp"
 #include "tests/integration/allocator/scripted_host.hpp"
@@ -56,11 +57,11 @@ struct Cloud {
     }
 };
 
-class ScriptedProvider final : public scaler::Provider {
+class ScriptedProvider final : public scaler::OneByOne {
 public:
     ScriptedProvider(std::string name, std::shared_ptr<Cloud> cloud) : name_(std::move(name)), cloud_(std::move(cloud)) {}
 
-    Provided<ProviderSnapshot> list() override {
+    Provided<scaler::Listed> list() override {
         const std::lock_guard lock(cloud_->mutex);
         ++cloud_->listings;
         if (cloud_->list_fails) throw std::runtime_error("the listing broke");
@@ -68,7 +69,7 @@ public:
         for (const auto& [id, instance] : cloud_->instances) snapshot.instances.push_back(instance);
         return snapshot;
     }
-    Provided<Instance> launch(const LaunchId& launch, const PoolDefined& pool) override {
+    Provided<Instance> launch_one(const LaunchId& launch, const PoolDefined& pool) override {
         std::unique_lock lock(cloud_->mutex);
         cloud_->launches.push_back(launch.value);
         if (cloud_->throws > 0 && !cloud_->throws_too_late) fail_somehow();
@@ -87,7 +88,7 @@ public:
         cloud_->instances.at(instance).state = InstanceState::terminated;
         return {};
     }
-    Provided<void> protect(const std::string&, scaler::Protection) override { return {}; }
+    Provided<void> protect_one(const std::string&, scaler::Protection) override { return {}; }
 
 private:
     [[noreturn]] void fail_somehow() {
@@ -257,12 +258,12 @@ TEST_F(ScalerProcess, ends_a_surplus_only_while_it_hears_of_it) {
 }
 
 TEST_F(ScalerProcess, tends_its_hosts_before_it_knows_anything) {
-    struct Tending final : scaler::Provider {
+    struct Tending final : scaler::OneByOne {
         explicit Tending(std::atomic<int>& count) : count_(count) {}
-        Provided<ProviderSnapshot> list() override { return tl::make_unexpected(ProviderError{LaunchFailure::lost, "no"}); }
-        Provided<Instance> launch(const LaunchId&, const PoolDefined&) override { return Instance{}; }
+        Provided<scaler::Listed> list() override { return tl::make_unexpected(ProviderError{LaunchFailure::lost, "no"}); }
+        Provided<Instance> launch_one(const LaunchId&, const PoolDefined&) override { return Instance{}; }
         Provided<void> terminate(const std::string&, const HostIncarnation&) override { return {}; }
-        Provided<void> protect(const std::string&, scaler::Protection) override { return {}; }
+        Provided<void> protect_one(const std::string&, scaler::Protection) override { return {}; }
         void tend() override {
             if (++count_ == 1) throw std::runtime_error("once");
         }

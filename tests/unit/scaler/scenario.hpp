@@ -40,6 +40,11 @@ public:
     Instant now = start_of_time;
     Duration boot{10'000};                      // from a launch to its registration
     std::optional<ProviderError> launch_error;
+    std::optional<ProviderError> start_error;
+    bool is_a_group = false;                    // as Auto Scaling has them
+    std::deque<LaunchId> group_waits;           // taken, and without a machine yet
+    std::vector<LaunchTrouble> troubles;        // of its next listings
+    std::vector<PoolAdvice> advice;
     bool launch_answers = true;                 // false: the call works and its answer is lost
     bool terminate_works = true;
     bool agents_register = true;
@@ -84,6 +89,7 @@ public:
     void list() {
         ProviderSnapshot snapshot{.provider = "local", .read_at = now, .complete = true};
         for (const auto& [name, instance] : cloud) snapshot.instances.push_back(instance);
+        take(ProviderReport{.provider = "local", .troubles = troubles, .advice = advice});
         take(std::move(snapshot));
     }
     void restart() {
@@ -145,27 +151,49 @@ private:
 
     // ---- the cloud
     void provide(CallId id, const LaunchCall& call) {
-        say("launch {}", call.launch.value);
-        if (launch_error) return take(CallAnswered{id, {}, launch_error});
-        const auto name = "h-" + call.launch.value;
+        CallAnswered answered{.call = id};
+        for (const auto& launch : call.launches) answered.launched.push_back(provide_one(launch.launch, call.pool));
+        if (!launch_answers) answered = {.call = id, .error = ProviderError{LaunchFailure::lost, "no answer"}};
+        take(std::move(answered));
+    }
+    LaunchOutcome provide_one(const LaunchId& launch, const PoolDefined& pool) {
+        say("launch {}", launch.value);
+        if (launch_error) return {launch, {}, launch_error};
+        if (is_a_group) {                       // it names the instance only in a listing
+            group_waits.push_back(launch);
+            return {launch, {}, {}};
+        }
+        const auto name = "h-" + launch.value;
         auto& instance = cloud[name];
         if (instance.instance.empty()) {
-            instance = Instance{.instance = name, .incarnation = {"i"}, .launch = call.launch, .pool = call.pool.pool,
+            instance = Instance{.instance = name, .incarnation = {"i"}, .launch = launch, .pool = pool.pool,
                                 .state = InstanceState::running, .launched_at = now, .protected_from_scale_in = true};
         }
-        if (!launch_answers) return take(CallAnswered{id, {}, ProviderError{LaunchFailure::lost, "no answer"}});
-        take(CallAnswered{id, instance, {}});
+        return {launch, instance, {}};
     }
     void provide(CallId id, const TerminateCall& call) {
         say("terminate {}", call.instance);
-        if (!terminate_works) return take(CallAnswered{id, {}, ProviderError{LaunchFailure::throttle, "later"}});
+        if (!terminate_works) return take(CallAnswered{.call = id, .error = ProviderError{LaunchFailure::throttle, "later"}});
         cloud.at(call.instance).state = InstanceState::terminated;
-        take(CallAnswered{id, {}, {}});
+        take(CallAnswered{.call = id});
     }
     void provide(CallId id, const ProtectCall& call) {
-        say("protect {}", call.instance);
-        cloud.at(call.instance).protected_from_scale_in = call.protection == Protection::on;
-        take(CallAnswered{id, {}, {}});
+        CallAnswered answered{.call = id};
+        for (const auto& name : call.instances) {
+            say("protect {}", name);
+            cloud.at(name).protected_from_scale_in = call.protection == Protection::on;
+            answered.instances.push_back({name, {}});
+        }
+        take(std::move(answered));
+    }
+    void provide(CallId id, const StartCall& call) {
+        CallAnswered answered{.call = id};
+        for (const auto& name : call.instances) {
+            say("start {}", name);
+            if (!start_error) cloud.at(name).state = InstanceState::running;
+            answered.instances.push_back({name, start_error});
+        }
+        take(std::move(answered));
     }
     void register_booted() {
         if (!agents_register) return;
