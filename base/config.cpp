@@ -96,7 +96,7 @@ std::vector<std::string> Config::names_below(std::string_view section) const {
     std::vector<std::string> names;
     const std::string prefix = std::string{section} + ".";
     for (const auto& [name, keys] : sections_) {
-        if (name.starts_with(prefix)) names.push_back(name.substr(prefix.size()));
+        if (name.starts_with(prefix) && name.find('.', prefix.size()) == std::string::npos) names.push_back(name.substr(prefix.size()));
     }
     return names;
 }

@@ -11,6 +11,7 @@
 #include "base/rng.hpp"
 #include "events/pools_config.hpp"
 #include "scaler/process.hpp"
+#include "scaler/providers/aws/asg.hpp"
 #include "scaler/providers/local/local.hpp"
 #include "scaler/worker.hpp"
 #include "shell/serve.hpp"
@@ -27,12 +28,20 @@ berth::Result<scaler::Providers> open_providers(berth::shell::Ground& ground) {
     scaler::LocalSetup setup{path(ground.flags.state), path(ground.flags.config), ground.flags.log_level};
     scaler::Providers providers;
     providers["local"] = scaler::on_a_thread(ground.loop, TRY(scaler::LocalProvider::open(ground.clock, std::move(policy), std::move(setup))));
+    std::vector<berth::PoolDefined> of_groups;
     for (const auto& pool : TRY(berth::read_pools(ground.config))) {
         if (pool.provider == berth::static_provider) continue;   // its hosts enrol themselves; none is launched
-        if (!providers.contains(pool.provider)) {
-            return berth::fail(berth::ErrorKind::invalid, "[pool.{}] provider = \"{}\": only \"local\" and \"static\" are known", pool.pool.value,
+        if (pool.provider == "aws-asg") {
+            of_groups.push_back(pool);
+        } else if (!providers.contains(pool.provider)) {
+            return berth::fail(berth::ErrorKind::invalid, "[pool.{}] provider = \"{}\": only \"local\", \"static\" and \"aws-asg\" are known", pool.pool.value,
                                pool.provider);
         }
+    }
+    if (!of_groups.empty()) {
+        auto aws = TRY(berth::read_section<scaler::AwsPolicy>(ground.config, "provider.aws"));
+        providers["aws-asg"] = scaler::on_a_thread(
+            ground.loop, TRY(scaler::AsgProvider::open(ground.clock, std::move(aws), berth::aws::own_environment(), ground.config, of_groups)));
     }
     return providers;
 }

@@ -12,6 +12,7 @@
 #include "proxy/policy.hpp"
 #include "reaper/policy.hpp"
 #include "scaler/policy.hpp"
+#include "scaler/providers/aws/policy.hpp"
 #include "scaler/providers/local/policy.hpp"
 #include "settings/rows.hpp"
 
@@ -121,6 +122,25 @@ std::vector<SettingsSection> make_catalog() {
              {"revive_pause_max", "… up to this, until one lived so long"},
              {"ended_memory", "how long an ended host is listed as terminated"},
              {"log_bytes_max", "of an agent's log, at its start; then it becomes .log.1"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"provider.aws", "Amazon, for the pools of provider aws-asg.", {}});
+        add<scaler::AwsPolicy>(section, {
+             {"profile", "of ~/.aws; empty: the usual chain, from the environment to the instance's role"},
+             {"region", "empty: AWS_REGION, the profile's, or this instance's own"},
+             {"cluster", "the mark of what is ours: the tag berth:cluster"},
+             {"call_deadline", "of one try of a call; four tries at most"},
+             {"activities_window", "failed activities of a group that are older are not told"},
+             {"audit_every", "of what a group's listing does not show: its policies, schedules and hooks"},
+             {"heartbeat_every", "of a termination hook, while a host drains"},
+             {"foreign_memory", "how long a change of the desired number by somebody else is told"},
+             {"launch_slack", "an instance that is so much older than a launch may still be of it: clocks differ"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"pool.default.template", "What the pool's machines are made of; only its provider reads it. Of aws-asg:", {}});
+        add<scaler::GroupTemplate>(section, {
+             {"group", "the Auto Scaling group's name; empty: ASG_NAME of the environment"},
+             {"region", "empty: [provider.aws] region"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"allocator", "Who gets which slot.", {}});
@@ -269,7 +289,7 @@ const std::vector<SettingsSection>& settings_catalog() {
 }
 
 const SettingsSection* find_settings(std::string_view name) {
-    if (name.starts_with("pool.")) name = "pool.default";
+    if (name.starts_with("pool.")) name = name.ends_with(".template") ? "pool.default.template" : "pool.default";
     for (const auto& section : settings_catalog()) {
         if (section.name == name) return &section;
     }
