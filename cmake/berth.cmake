@@ -8,19 +8,13 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 
 find_program(BERTH_CCACHE ccache)
 if(BERTH_CCACHE)
-    # What uses a precompiled header is cached only when these differences are let pass.
-    set(BERTH_LAUNCHER ${CMAKE_COMMAND} -E env
-        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${BERTH_CCACHE})
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${BERTH_LAUNCHER})
-    set(CMAKE_C_COMPILER_LAUNCHER ${BERTH_LAUNCHER})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${BERTH_CCACHE})
+    set(CMAKE_C_COMPILER_LAUNCHER ${BERTH_CCACHE})
 endif()
 
 # Designated initialisers leave what has a default out on purpose.
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror)
 add_compile_options(-fstack-protector-strong)
-if(BERTH_CCACHE)
-    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
-endif()
 # g++ 12 sees overlaps in std::string::operator+ that are not there (GCC bug 105651).
 add_compile_options(-Wno-restrict)
 add_link_options(-Wl,-z,relro,-z,now)
