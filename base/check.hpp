@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // check(): a rule that only our own bug can break. It stays on in production: a process that knows
-// it is wrong must stop before it acts (craft.md point 12). Never used for input from outside.
+// it is wrong must stop before it acts (HACKING.md). Never used for input from outside.
 #pragma once
 
 #include <source_location>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The very bytes of a request's head, looked at before any parser reads them: whatever two readers
-// could understand in two ways is refused, not repaired (request smuggling, reliability.md 5.2).
+// could understand in two ways is refused, not repaired (request smuggling).
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Environments in containers, by the Docker Engine API. Every container is made from one hardened
-// template that no user input can alter (reliability.md §5.2), bears labels that name cluster, host,
+// template that no user input can alter (I28), bears labels that name cluster, host,
 // slot and incarnation, and publishes no port: it listens on a socket in its slot's folder.
 #pragma once
 
