@@ -109,6 +109,8 @@ std::vector<Column> host_columns(Instant now) {
             {"CPU", [](const Json& row) { return percent(row, "cpu"); }, Shown::always, Align::right},
             {"MEMORY", [](const Json& row) { return percent(row, "memory"); }, Shown::always, Align::right},
             {"SINCE", when("registered_at", now)},
+            {"HEARD", when("heard_at", now), Shown::wide},
+            {"LEASED UNTIL", when("lease_expires_at", now), Shown::wide},
             {"REACHED", [](const Json& row) {
                  const auto* reach = find(row, "reach");
                  return reach == nullptr ? std::string{} : text_at(*reach, "ok") == "true" ? std::string{"yes"} : "no: " + text_at(*reach, "why");

@@ -60,6 +60,7 @@ inline HttpAnswer page_answer(std::string_view type, std::string_view body) {
 Step mint_host_token(const Asked& asked);
 Step enrol(const Asked& asked);
 HttpAnswer enrolment(const Asked& asked);
+Step foreign_agent(const Asked& asked);
 
 // ---- claims.cpp
 Step claim(const Asked& asked);

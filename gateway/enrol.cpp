@@ -141,6 +141,69 @@ HttpAnswer enrolment(const Asked& asked) {
     return json_answer(shape);
 }
 
+// ---- machines whose agents speak HTTP alone
+
+namespace {
+
+// An instance's id, as far as a host's may look so.
+HostId host_of_instance(const std::string& instance) {
+    HostId host{instance.substr(0, label_max)};
+    for (auto& c : host.value) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';
+    return host;
+}
+
+// For a gateway that starts again: what the machine holds, or that it was used and not recycled.
+SlotReport slot_known(const View& view, const Machine& machine) {
+    const auto at = view.hosts.find(machine.host);
+    if (at == view.hosts.end() || at->second.incarnation != machine.incarnation || at->second.slots.empty()) return {};
+    const auto& slot = at->second.slots.front();
+    if (slot.use == SlotUse::quarantined) return {.slot = 0, .phase = SlotPhase::broken, .epoch = slot.epoch, .text = std::string{not_recycled}};
+    // What is leased is taken over from the orders, by its epoch.
+    const bool held = slot.use == SlotUse::leased || slot.use == SlotUse::stopping;
+    return {.slot = 0, .epoch = Epoch{held && slot.epoch.value > 0 ? slot.epoch.value - 1 : slot.epoch.value}};
+}
+
+}  // namespace
+
+Step foreign_agent(const Asked& asked) {
+    const auto& view = asked.picture.view;
+    const auto* entry = asked.picture.tokens.of_id(asked.caller.token_id);
+    const auto instance = *asked.body.text("instanceId");
+    const auto host = host_of_instance(instance);
+    const auto* known = asked.picture.tokens.machine(host);
+    const auto at = view.hosts.find(host);
+    const bool is_known = at != view.hosts.end() && at->second.liveness != Liveness::gone;
+    const bool ours = known && known->token_id == entry->id && (!is_known || at->second.instance == instance || !known->foreign);
+    if (is_known && !ours) {
+        return asked.refused(ErrorKind::conflict, fmt::format("{} is a host already, and did not come with this token", host.value));
+    }
+    if (ours && !known->foreign) {   // its agent is on the bus, and says there what it has to say
+        return json_answer({{"status", "ok"}, {"instanceId", instance}, {"host", host.value}, {"state", is_known ? to_string(at->second.liveness) : "enrolled"}});
+    }
+    ForeignWish wish{.machine = ours ? *known : Machine{host, HostIncarnation{"http-" + asked.turn.request_id}, entry->id, true},
+                     .said = {instance, asked.body.text("publicIp").value_or(""), asked.body.text("privateIp").value_or("")},
+                     .pool = entry->grant->pool, .dress = asked.dress()};
+    wish.slot = slot_known(view, wish.machine);
+    if (asked.route.operation == Operation::compat_heartbeat) {
+        if (!ours || !is_known) return asked.refused(ErrorKind::not_found, fmt::format("instance {} is not registered: POST /register first", instance));
+        wish.said = {instance, at->second.public_ip, at->second.private_ip};
+        return wish;
+    }
+    wish.act = ForeignAct::registers;
+    if (wish.said.public_ip.empty()) wish.said.public_ip = wish.said.private_ip.empty() ? asked.request.remote : wish.said.private_ip;
+    if (const auto why = why_not_token(*entry, known, host.value, asked.turn.now)) return asked.refused(problem_of(*why));
+    if (const auto why = why_not_pool(view, wish.pool)) return asked.refused(problem_of(*why));
+    if (const auto why = why_not_name(view, wish.machine)) return asked.refused(problem_of(*why));
+    return wish;
+}
+
+HttpAnswer answer_foreign(const Picture& picture, const ForeignWish& wish, const Result<void>& outcome, const Turn& turn) {
+    if (!outcome) return refuse(problem_of(outcome.error()), wish.dress.route->style, turn.request_id);
+    const auto at = picture.view.hosts.find(wish.machine.host);
+    const auto state = at == picture.view.hosts.end() ? Liveness::live : at->second.liveness;
+    return json_answer({{"status", "ok"}, {"instanceId", wish.said.instance}, {"host", wish.machine.host.value}, {"state", to_string(state)}});
+}
+
 HttpAnswer answer_enrol(const EnrolWish& wish, const Result<EnrolAnswer>& outcome, const Turn& turn) {
     if (!outcome) return refuse(problem_of(outcome.error()), wish.dress.route->style, turn.request_id);
     Json shape = {{"host", wish.machine.host.value}, {"pool", wish.pool.value}, {"slots", wish.slots}, {"fresh", outcome->fresh},

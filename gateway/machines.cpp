@@ -27,12 +27,35 @@ void Process::carry_out(ClientId client, EnrolWish wish, const Turn& turn) {
     finish(client, answer_enrol(wish, outcome, turn));
 }
 
+Result<ForeignAgent*> Process::foreign_agent(const ForeignWish& wish) {
+    if (wish.act == ForeignAct::registers) {
+        TRY(note_machine(state_, wish.machine));
+        read_tokens_again();
+    }
+    if (const auto known = foreign_.find(wish.machine.host); known != foreign_.end()) return known->second.get();
+    auto opened = TRY(ForeignAgent::open(loop_, picture_.compat, state_, wish.machine, wish.pool, wish.slot));
+    return foreign_.emplace(wish.machine.host, std::move(opened)).first->second.get();
+}
+
+void Process::carry_out(ClientId client, ForeignWish wish, const Turn& turn) {
+    const auto agent = foreign_agent(wish);
+    if (!agent) return finish(client, answer_foreign(picture_, wish, fail(agent.error()), turn));
+    const auto done = [this, client, wish, turn](Result<void> outcome) {
+        if (outcome && wish.act == ForeignAct::registers) log_info("host.enrolled", {{"host", wish.machine.host}, {"pool", wish.pool}, {"speaks", "http"}});
+        finish(client, answer_foreign(picture_, wish, outcome, turn));
+    };
+    const bool registers = wish.act == ForeignAct::registers;
+    if (!registers && (*agent)->is_registered()) return (*agent)->beat(done);
+    (*agent)->register_host(wish.said, registers ? ForeignAgent::Recycled::yes : ForeignAgent::Recycled::no, done);
+}
+
 // Told by the fact, and by the view for what happened while nobody of us lived.
 void Process::cut_off_gone() {
     bool changed = false;
     for (const auto& machine : std::vector<Machine>(picture_.tokens.machines())) {
         const auto at = picture_.view.hosts.find(machine.host);
         if (at == picture_.view.hosts.end() || at->second.liveness != Liveness::gone || at->second.incarnation != machine.incarnation) continue;
+        foreign_.erase(machine.host);
         const auto cut = cut_off_machine(state_, machine.host);
         changed = changed || cut;
         if (cut) {

@@ -49,8 +49,10 @@ struct Policy {
 struct CompatPolicy {
     std::vector<std::string> trusted_networks;  // "10.0.0.0/8=ci": from there, without a token, as user ci
     bool claim_by_get = true;                   // GET /<project>
+    std::uint32_t machine_port = 8080;          // where a machine that registered over HTTP serves its user
+    bool machines_reused = false;               // given to the next user as it was left; else only once it registered again
 
-    BERTH_FIELDS(CompatPolicy, trusted_networks, claim_by_get)
+    BERTH_FIELDS(CompatPolicy, trusted_networks, claim_by_get, machine_port, machines_reused)
 };
 
 }  // namespace berth::gateway

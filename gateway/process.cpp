@@ -185,6 +185,7 @@ void Process::follow() {
         if (!row || row->kind == MessageKind::fact || delivery.name == event_name<LedgerHead>) return;
         if (delivery.name == event_name<HostHeartbeat>) {
             if (auto heartbeat = delivery.as<HostHeartbeat>(); heartbeat && picture_.heartbeats.size() < heartbeats_max) {
+                picture_.heard[heartbeat->host] = loop_.now();
                 picture_.heartbeats[heartbeat->host] = std::move(*heartbeat);
             }
         }

@@ -15,6 +15,7 @@
 #include "bus/zmq_endpoint.hpp"
 #include "bus/follower.hpp"
 #include "gateway/enrolment.hpp"
+#include "gateway/foreign.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/reach.hpp"
 #include "gateway/server.hpp"
@@ -65,6 +66,8 @@ private:
     void carry_out(ClientId client, TokenChange change, const Turn& turn);
     void carry_out(ClientId client, StreamWish wish, const Turn& turn);
     void carry_out(ClientId client, EnrolWish wish, const Turn& turn);
+    void carry_out(ClientId client, ForeignWish wish, const Turn& turn);
+    Result<ForeignAgent*> foreign_agent(const ForeignWish& wish);
     void cut_off_gone();
     void look_at_reach();
     void note_reach(const HostId& host, std::string why);
@@ -90,6 +93,7 @@ private:
     std::string tokens_stamp_;
     std::string own_token_stamp_;
     std::unique_ptr<bus::Endpoint> endpoint_;
+    std::map<HostId, std::unique_ptr<ForeignAgent>> foreign_;
     std::unique_ptr<bus::Follower> follower_;
     std::unique_ptr<Streams> streams_;
     std::unique_ptr<Server> server_;

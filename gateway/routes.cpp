@@ -68,6 +68,7 @@ constexpr auto everyone = Reach::everyone;
 constexpr auto known = Reach::known;
 constexpr auto operators = Reach::operators;
 constexpr auto hosts = Reach::hosts;
+constexpr auto agents = Reach::agents;
 constexpr auto reads = Effect::reads;
 constexpr auto changes = Effect::changes;
 constexpr auto v1 = Style::v1;
@@ -123,8 +124,8 @@ constexpr Route table[] = {
     {OP(compat_claim), "POST", "/claim", known, changes, compat, "Get or make the workspace of (userId, projectId)", {}, compat_claim_body, "CompatClaim"},
     {OP(compat_release), "POST", "/release", known, changes, compat, "Stop workspaces by user, instance or id", {}, compat_release_body, "CompatDone"},
     {OP(compat_destroy), "POST", "/destroy", operators, changes, compat, "End an instance", {}, compat_destroy_body, "CompatDone"},
-    {OP(compat_register), "POST", "/register", operators, changes, compat, "A foreign agent reports its instance", {}, compat_register_body, "CompatDone"},
-    {OP(compat_heartbeat), "POST", "/heartbeat", operators, changes, compat, "A foreign agent is alive", {}, compat_heartbeat_body, "CompatDone"},
+    {OP(compat_register), "POST", "/register", agents, changes, compat, "A foreign agent reports its instance", {}, compat_register_body, "CompatDone"},
+    {OP(compat_heartbeat), "POST", "/heartbeat", agents, changes, compat, "A foreign agent is alive", {}, compat_heartbeat_body, "CompatDone"},
     {OP(compat_project), "GET", "/{project}", known, changes, compat, "Get or make the caller's workspace of this project", {}, {}, "CompatProject"},
 };
 #undef OP

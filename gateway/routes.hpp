@@ -28,7 +28,8 @@ enum class Reach {
     everyone,    // without a token
     known,       // any token; users see and touch what is theirs
     operators,
-    hosts        // a host's token, and no other
+    hosts,       // a host's token, and no other
+    agents       // a host's token, or an operator's
 };
 enum class Effect { reads, changes };
 enum class Style {

@@ -126,7 +126,7 @@ Json compat_machine_schema() {
     const Json maybe_text = {{"type", Json::array({"string", "null"})}};
     auto workspace = object_of({{"workspaceId", text()}, {"userId", text()}, {"projectId", text()}, {"leaseExpiry", moment()}});
     return object_of({{"instanceId", text()}, {"ip", text()}, {"privateIp", text()}, {"state", text()}, {"isUsed", flag()},
-                      {"assignedProject", maybe_text}, {"assignedUser", maybe_text}, {"leaseExpiry", moment()},
+                      {"assignedProject", maybe_text}, {"assignedUser", maybe_text}, {"leaseExpiry", moment()}, {"lastHeartbeat", moment()},
                       {"slotsFree", whole()}, {"slots", whole()}, {"workspaces", list_of(std::move(workspace))}});
 }
 
@@ -168,6 +168,7 @@ Json all_schemas() {
     all["Workspaces"] = paged("workspaces", "Workspace");
     all["Host"] = schema_of_type<HostView>();
     add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional}, {"reach", ref("Reach"), Need::optional},
+                       {"heard_at", moment(), Need::optional}, {"lease_expires_at", moment(), Need::optional},
                        {"waits_for", text(), Need::optional}});
     all["HostEnd"] = schema_of_type<EndHostReply>();
     add(all["HostEnd"], {{"host", text()}});

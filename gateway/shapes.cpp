@@ -41,6 +41,16 @@ std::uint32_t place_in_line(const ClaimView& claim, const View& view) {
     return place;
 }
 
+// The latest end of what is leased there.
+std::optional<Instant> lease_of(const HostView& host, const View& view) {
+    std::optional<Instant> until;
+    for (const auto& slot : host.slots) {
+        const auto at = view.workspaces.find(slot.workspace);
+        if (!slot.workspace.empty() && at != view.workspaces.end()) until = std::max(until.value_or(Instant{}), at->second.expires_at);
+    }
+    return until;
+}
+
 std::string compat_state(const HostView& host) {
     if (host.liveness != Liveness::live) return std::string{to_string(host.liveness)};
     return host.admission == Admission::open ? "running" : std::string{to_string(host.admission)};
@@ -69,6 +79,8 @@ Json host_shape(const HostView& host, const Picture& picture) {
     if (auto waits = waits_for(picture.view, host); !waits.empty()) shape["waits_for"] = std::move(waits);
     const auto reached = picture.reached.find(host.host);
     if (reached != picture.reached.end() && host.liveness != Liveness::gone) shape["reach"] = reach_shape(reached->second);
+    if (const auto heard = picture.heard.find(host.host); heard != picture.heard.end()) shape["heard_at"] = json_of(heard->second);
+    if (const auto until = lease_of(host, picture.view)) shape["lease_expires_at"] = json_of(*until);
     const auto heartbeat = picture.heartbeats.find(host.host);
     if (heartbeat == picture.heartbeats.end() || heartbeat->second.incarnation != host.incarnation) return shape;
     shape["load"] = json_of(heartbeat->second.load);
@@ -188,7 +200,8 @@ Json compat_claim_shape(const ClaimReply& reply) {
     return shape;
 }
 
-Json compat_status_shape(const View& view, const std::map<HostId, HostHeartbeat>&) {
+Json compat_status_shape(const Picture& picture) {
+    const auto& view = picture.view;
     auto machines = Json::array();
     int used = 0;
     for (const auto& [id, host] : view.hosts) {
@@ -204,11 +217,13 @@ Json compat_status_shape(const View& view, const std::map<HostId, HostHeartbeat>
         }
         used += host.idle() ? 0 : 1;
         const Json none = nullptr;
+        const auto heard = picture.heard.find(id);
         machines.push_back({{"instanceId", host.instance}, {"ip", host.public_ip.empty() ? host.private_ip : host.public_ip},
                             {"privateIp", host.private_ip}, {"state", compat_state(host)}, {"isUsed", !host.idle()},
                             {"assignedProject", first ? Json(first->project.value) : none},
                             {"assignedUser", first ? Json(first->user.value) : none},
                             {"leaseExpiry", first ? json_of(first->expires_at) : none},
+                            {"lastHeartbeat", heard == picture.heard.end() ? none : json_of(heard->second)},
                             {"slotsFree", host.count(SlotUse::free)}, {"slots", host.slots.size()},
                             {"workspaces", std::move(list)}});
     }

@@ -22,7 +22,7 @@ Json token_shape(const TokenEntry& entry);
 
 Json compat_project_shape(const ClaimReply& reply);  // exactly what clients of GET /<project> know
 Json compat_claim_shape(const ClaimReply& reply);
-Json compat_status_shape(const View& view, const std::map<HostId, HostHeartbeat>& heartbeats);
+Json compat_status_shape(const Picture& picture);
 
 /// "ok" or "failing", and each part by name.
 struct Health {

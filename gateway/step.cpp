@@ -178,12 +178,13 @@ Step end_host(const Asked& asked, const HostView& host) {
     return ask;
 }
 
-// A foreign agent's word alone brings no host in: hosts register over the bus, with a key of theirs.
+// An operator's word alone brings no host in: those come with a key, or with a host's token.
 Step compat_agent(const Asked& asked) {
+    if (asked.caller.is_host()) return foreign_agent(asked);
     const auto name = *asked.body.text("instanceId");
     const auto* host = host_named(asked.picture.view, name);
     if (!host || host->liveness == Liveness::gone) {
-        return asked.refused(ErrorKind::not_found, fmt::format("instance {} is not known: run berth-hostagent on it, which registers over the bus", name));
+        return asked.refused(ErrorKind::not_found, fmt::format("instance {} is not known: register it with a host's token (`berth host-token`), or run berth-hostagent on it", name));
     }
     return json_answer({{"status", "ok"}, {"instanceId", host->instance}, {"host", host->host.value}, {"state", to_string(host->liveness)}});
 }
@@ -314,7 +315,7 @@ Step decide(const Asked& asked) {
         case Operation::dashboard_script: return page_answer("text/javascript; charset=utf-8", dashboard_script());
         case Operation::dashboard_stream: return page_answer("text/javascript; charset=utf-8", dashboard_stream());
         case Operation::dashboard_style: return page_answer("text/css; charset=utf-8", dashboard_style());
-        case Operation::compat_status: return json_answer(compat_status_shape(view, asked.picture.heartbeats));
+        case Operation::compat_status: return json_answer(compat_status_shape(asked.picture));
         case Operation::compat_destroy: return compat_destroy(asked);
         case Operation::compat_register:
         case Operation::compat_heartbeat: return compat_agent(asked);
@@ -367,7 +368,11 @@ Step step(const Picture& picture, const HttpRequest& request, const Turn& turn) 
     }
     // A host's token opens what is for hosts and nothing else; and nobody else's opens that.
     const bool for_hosts = route.reach == Reach::hosts;
-    if (route.reach != Reach::everyone && (caller && caller->is_host()) != for_hosts) {
+    const bool for_agents = route.reach == Reach::agents;
+    if (for_agents && !(caller && (caller->is_host() || caller->is_operator()))) {
+        return refused({403, ErrorKind::denied, "this needs a host's token: `berth host-token` makes one", "", Refusal::not_allowed});
+    }
+    if (route.reach != Reach::everyone && !for_agents && (caller && caller->is_host()) != for_hosts) {
         return refused({403, ErrorKind::denied, for_hosts ? "this needs a host's token: `berth host-token` makes one" : "a host's token only enrols machines", "", Refusal::not_allowed});
     }
     const auto unknown = route.style == Style::v1 ? Unknown::refused : Unknown::ignored;

@@ -38,6 +38,7 @@ struct Picture {
     std::map<HostId, HostHeartbeat> heartbeats;
     std::map<WorkspaceId, UseSeen> uses;   // of those in the view
     std::map<WorkspaceId, Tape> tapes;     // the same
+    std::map<HostId, Instant> heard;       // when the last heartbeat came, of those in the view
     std::map<HostId, Reached> reached;     // of hosts that enrolled
     std::optional<BrokerStatus> broker;    // as it said last; nothing when it did not answer the last time
     bool ever_followed = false;            // there was a view once
@@ -92,9 +93,26 @@ struct EnrolWish {
     Dress dress;
 };
 
+/// What the agent of a machine says that speaks HTTP alone.
+struct ForeignSaid {
+    std::string instance;
+    std::string public_ip;
+    std::string private_ip;
+};
+enum class ForeignAct { registers, beats };
+struct ForeignWish {
+    ForeignAct act = ForeignAct::beats;
+    Machine machine;
+    ForeignSaid said;
+    PoolName pool;
+    SlotReport slot;                       // as the ledger knows it
+    Dress dress;
+};
+inline constexpr std::string_view not_recycled = "released, and not recycled yet: its agent has to register again";
+
 struct MetricsWish {};                    // the shell's own counters are in it
 
-using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, EnrolWish, MetricsWish>;
+using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, EnrolWish, ForeignWish, MetricsWish>;
 
 struct Turn {
     Instant now;
@@ -111,6 +129,7 @@ struct EnrolAnswer {
     std::string broker_key;
     std::map<std::string, std::map<std::string, std::string>> settings;   // section, key, as it stands in TOML
 };
+HttpAnswer answer_foreign(const Picture& picture, const ForeignWish& wish, const Result<void>& outcome, const Turn& turn);
 HttpAnswer answer_enrol(const EnrolWish& wish, const Result<EnrolAnswer>& outcome, const Turn& turn);
 /// Whether the picture shows what this reply tells of already. An answer waits for it (at most
 /// policy.catch_up), so that who reads after writing finds what they wrote.

@@ -62,7 +62,9 @@ std::vector<SettingsSection> make_catalog() {
         auto& section = all.emplace_back(SettingsSection{"compat", "For clients that were there before tokens were.", {}});
         add<gateway::CompatPolicy>(section, {
              {"trusted_networks", "\"10.0.0.0/8=ci\": from there, without a token, as user ci"},
-             {"claim_by_get", "GET /<project>"}});
+             {"claim_by_get", "GET /<project>"},
+             {"machine_port", "where a machine that registered over HTTP serves its user"},
+             {"machines_reused", "given to the next user as it was left; else only once it registered again"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"reaper", "What is over: idle, expired, dead, orphaned.", {}});

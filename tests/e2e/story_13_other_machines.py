@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """13: hosts on other machines. Each machine is a network namespace with an address of its own: the control plane,
-three hosts that enrol with a token, a person's. Claims from the person's machine are
+three hosts that enrol with a token, a person's, one whose agent speaks HTTP alone. Claims from the person's machine are
 opened at the host's own address, without any DNS; a drain moves a workspace; a cut network, one way and both, takes nothing from who works (I12) and gives
-nothing away twice (I1, I15); a host that was ended is cut off (I23). Issue 13, requirements 1, 2, 17, 19, 28."""
+nothing away twice (I1, I15); a host that was ended is cut off (I23). Issue 13, requirements 1, 2, 9, 17, 22, 28."""
+import http.client
 import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 from network import Network, is_possible
@@ -21,6 +23,9 @@ slots_per_host = 2
 [pool.attic]
 provider = "static"
 slots_per_host = 2
+[pool.machines]
+provider = "static"
+slots_per_host = 1
 [pool.front]
 provider = "static"
 slots_per_host = 1
@@ -399,6 +404,83 @@ def front_door(plane, network, ada, folder):
     return hosts
 
 
+class Foreign:
+    """A machine that runs something of its own, and an agent that knows two routes."""
+
+    def __init__(self, plane, machine, token):
+        self.plane, self.machine, self.token = plane, machine, token
+        site = os.path.join(os.path.dirname(plane.config), "site")
+        os.mkdir(site)
+        self.server = subprocess.Popen(machine.command("python3", "-m", "http.server", "8080", "--directory", site),
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("what the machine runs by itself", self.serves, 30)
+        self.alive = threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def serves(self):
+        with self.machine.inside():
+            return http_call("http://127.0.0.1:8080/").status == 200
+
+    def _beat(self):
+        while True:
+            self.alive.wait()
+            try:
+                self.beats()
+            except (OSError, http.client.HTTPException):
+                pass
+            threading.Event().wait(0.4)
+
+    def post(self, path, token=None, **body):
+        headers = {"Content-Type": "application/json"}
+        if self.token if token is None else token:
+            headers["Authorization"] = f"Bearer {self.token if token is None else token}"
+        with self.machine.inside():
+            return http_call(self.plane.url + path, "POST", headers, json.dumps({"instanceId": "i-0abc", **body}), 30)
+
+    def register(self, **more):
+        return self.post("/register", publicIp=self.machine.address, privateIp=self.machine.address, **more)
+
+    def beats(self):
+        return self.post("/heartbeat").status == 200
+
+
+def foreign(plane, network, ada):
+    token = plane.cli("host-token", "--pool", "machines", "-o", "name").stdout.strip()
+    machine = Foreign(plane, network.add("foreign", 30), token)
+    expect(machine.register(token="").status == 401, "a machine is registered by nobody's word")
+    expect(machine.post("/heartbeat").status == 404, "and has to be registered before it beats")
+    expect(machine.register().status == 200 and machine.beats(), "a foreign agent registers its machine with a host's token")
+    machine.alive.set()
+    plane.wait_host("i-0abc", liveness="live", pool="machines", provider="static")
+    mine = ada.granted("whole", pool="machines")
+    with ada.machine.inside():
+        expect(http_call(mine["link"]).status == 200 and mine["link"] == f"http://{machine.machine.address}:8080/", "claimed, it is opened at its own address")
+    shown = next(one for one in plane.call("GET", "/status").json()["machines"] if one["instanceId"] == "i-0abc")
+    expect(shown["isUsed"] and shown["assignedProject"] == "whole" and shown["lastHeartbeat"] and shown["leaseExpiry"],
+           "its user, lease and last heartbeat are shown")
+
+    plane.restart("gateway")
+    wait_for("the machine is live again", lambda: machine.beats() and plane.host("i-0abc")["liveness"] == "live", 20)
+    expect(plane.host("i-0abc")["slots"][0]["workspace"] == mine["workspace"], "another gateway takes it over, with its lease")
+    ada.release(mine["workspace"])
+    plane.wait_until(lambda: plane.host("i-0abc")["slots"][0]["workspace"] == "", "the release is done")
+    bob = Person(plane, ada.machine, "bob")
+    refused = bob.claim("other", wait_ms=0, pool="machines").json()
+    expect(refused.get("state") != "granted", f"used, it is given to nobody until it registers again (I27): {refused.get('detail')}")
+    plane.restart("gateway")
+    wait_for("the machine is live again", lambda: machine.beats() and plane.host("i-0abc")["liveness"] == "live", 20)
+    expect(bob.claim("other", wait_ms=0, pool="machines").json().get("state") != "granted", "also by another gateway")
+    expect(machine.register().status == 200, "it was recycled, and says so by registering")
+    theirs = bob.granted("other", pool="machines")
+    expect(theirs["host"] == "i-0abc", "then the next user has it")
+    machine.alive.clear()
+    plane.wait_host("i-0abc", liveness="unknown", within=30)
+    expect(plane.host("i-0abc")["slots"][0]["workspace"] == theirs["workspace"], "silent, it is unknown, and keeps its lease")
+    machine.alive.set()
+    plane.wait_host("i-0abc", liveness="live", within=30)
+    machine.server.kill()
+
+
 why = is_possible()
 if why:
     skip(why)
@@ -417,6 +499,7 @@ try:
     lose_power(plane, ada, hosts, held)
     end(plane, ada, hosts, attic)
     hosts.append(unreached(plane, network, folder))
+    foreign(plane, network, ada)
     hosts += front_door(plane, network, ada, folder)
     expect(judge(plane.facts()) >= 6, "no slot was ever leased twice, and epochs only grew (I1, I3)")
     good = True

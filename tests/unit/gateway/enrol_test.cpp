@@ -94,7 +94,7 @@ TEST(Enrol, names_that_are_not_free_are_refused) {
 TEST(Enrol, a_hosts_token_opens_nothing_else) {
     const auto picture = with_token({PoolName{"lab"}, 9, 0});
     for (const auto& route : routes()) {
-        if (route.reach == Reach::hosts || route.reach == Reach::everyone) continue;
+        if (route.reach == Reach::hosts || route.reach == Reach::agents || route.reach == Reach::everyone) continue;
         std::string path{route.path};
         if (const auto open = path.find('{'); open != std::string::npos) path.replace(open, path.find('}') - open + 1, "some");
         const auto decided = step(picture, ask(std::string{route.method}, path, host_token, route.method == "POST" ? "{}" : ""), turn);
@@ -129,6 +129,72 @@ TEST(Enrol, a_hosts_token_is_remembered_a_day_after_its_end_so_that_who_uses_it_
     EXPECT_NE(table.of_id("t-9"), nullptr);
     table.forget_over(turn.now + host_token_memory);
     EXPECT_EQ(table.of_id("t-9"), nullptr);
+}
+
+// ---- machines whose agents speak HTTP alone (req 22)
+
+Step foreign(const Picture& picture, const char* path, const std::string& token, const std::string& instance = "i-0abc") {
+    return step(picture, ask("POST", path, token, fmt::format(R"({{"instanceId":"{}","publicIp":"198.18.0.30","more":1}})", instance)), turn);
+}
+
+TEST(Foreign, a_machine_is_registered_by_a_hosts_token_and_by_nobodys_word) {
+    const auto picture = with_token({PoolName{"lab"}, 1, 0});
+    expect_refused(foreign(picture, "/register", ""), 401, "a token is needed");
+    expect_refused(foreign(picture, "/register", ada_token), 403, "this needs a host's token");
+    expect_refused(foreign(picture, "/register", operator_token), 404, "register it with a host's token");
+    expect_refused(foreign(picture, "/heartbeat", host_token), 404, "POST /register first");
+    expect_refused(foreign(with_token({PoolName{"lab"}, 1, 1}), "/register", host_token), 403, "the token is spent");
+
+    const auto decided = foreign(picture, "/register", host_token, "i-0a.bc");
+
+    const auto* wish = std::get_if<ForeignWish>(&decided);
+    ASSERT_NE(wish, nullptr);
+    EXPECT_EQ(wish->act, ForeignAct::registers);
+    EXPECT_EQ(wish->machine, (Machine{HostId{"i-0a-bc"}, HostIncarnation{"http-r-1"}, "t-9", true}));
+    EXPECT_EQ(wish->said.instance, "i-0a.bc");
+    EXPECT_EQ(wish->said.public_ip, "198.18.0.30");
+    EXPECT_EQ(wish->pool.value, "lab");
+}
+
+TEST(Foreign, it_is_the_same_machine_as_long_as_it_lives_and_only_its_tokens) {
+    auto picture = with_token({PoolName{"lab"}, 1, 0}, Duration{-1'000});
+    const Machine machine{HostId{"i-0abc"}, HostIncarnation{"http-1"}, "t-9", true};
+    ASSERT_TRUE(picture.tokens.enrol(machine));
+    HostView host{.host = machine.host, .incarnation = machine.incarnation, .pool = PoolName{"lab"}, .instance = "i-0abc", .public_ip = "198.18.0.30",
+                  .provider = std::string{static_provider}};
+    host.slots = {{SlotUse::leased, Epoch{5}, WorkspaceId{"w-9"}}};
+    picture.view.hosts[host.host] = host;
+
+    const auto beat = foreign(picture, "/heartbeat", host_token);
+    const auto again = foreign(picture, "/register", host_token);
+
+    ASSERT_TRUE(std::holds_alternative<ForeignWish>(beat) && std::holds_alternative<ForeignWish>(again)) << "spent and over, but it is the same machine";
+    EXPECT_EQ(std::get<ForeignWish>(again).machine, machine);
+    EXPECT_EQ(std::get<ForeignWish>(beat).said.public_ip, "198.18.0.30");
+    EXPECT_EQ(std::get<ForeignWish>(beat).slot.epoch, Epoch{4}) << "the lease is taken over from its orders";
+    expect_refused(foreign(picture, "/register", host_token, "i-0abd"), 403, "the token is over since");
+}
+
+TEST(Foreign, after_a_release_it_is_unclean_for_the_next_gateway_too) {
+    auto picture = with_token({PoolName{"lab"}, 1, 0});
+    const Machine machine{HostId{"i-0abc"}, HostIncarnation{"http-1"}, "t-9", true};
+    ASSERT_TRUE(picture.tokens.enrol(machine));
+    HostView host{.host = machine.host, .incarnation = machine.incarnation, .pool = PoolName{"lab"}, .instance = "i-0abc",
+                  .provider = std::string{static_provider}};
+    host.slots = {{SlotUse::quarantined, Epoch{5}}};
+    picture.view.hosts[host.host] = host;
+
+    const auto beat = foreign(picture, "/heartbeat", host_token);
+
+    ASSERT_TRUE(std::holds_alternative<ForeignWish>(beat));
+    EXPECT_EQ(std::get<ForeignWish>(beat).slot.phase, SlotPhase::broken);
+    EXPECT_EQ(std::get<ForeignWish>(beat).slot.epoch, Epoch{5});
+}
+
+TEST(Foreign, a_host_that_did_not_come_with_this_token_is_not_spoken_for) {
+    const auto picture = with_token({PoolName{"lab"}, 9, 0});
+    expect_refused(foreign(picture, "/register", host_token, "h-1"), 409, "did not come with this token");
+    expect_refused(foreign(picture, "/heartbeat", host_token, "h-1"), 409, "did not come with this token");
 }
 
 // ---- the files
