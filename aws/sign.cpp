@@ -143,7 +143,7 @@ std::string signature_of(std::string_view canonical_request, const Scope& scope,
 // The hash that a caller gave for the body stands for it.
 std::string payload_hash(const Signable& request) {
     for (const auto& [name, value] : request.headers) {
-        if (lower(name) == "x-amz-content-sha256") return value;
+        if (std::string_view{lower(name)} == "x-amz-content-sha256") return value;
     }
     return sha256_hex(request.body);
 }
