@@ -76,7 +76,7 @@ std::string refusal(const std::string& toml, const std::vector<Setting>& setting
 TEST(Effective, AWrongKeyIsNamedWithTheUsersOwnFileAndLine) {
     EXPECT_EQ(refusal("[gateway]\nprot = 1\n"), "/etc/b.toml:2: unknown key 'prot' in [gateway]; did you mean 'port'?");
     EXPECT_EQ(refusal("[pool.gpu]\n\nbufer = 1\n"), "/etc/b.toml:3: unknown key 'bufer' in [pool.gpu]; did you mean 'buffer'?");
-    EXPECT_EQ(refusal("[pool.gpu]\nbuffer = 1\n[docker]\ncpus = 0.5\n[provider.aws]\nwhatever = 1\n"), "taken");
+    EXPECT_EQ(refusal("[pool.gpu]\nbuffer = 1\n[docker]\ncpus = 0.5\n[provider.other]\nwhatever = 1\n"), "taken");
     EXPECT_EQ(refusal("", {{"reaper", "tik", "1s", "--set"}}), "--set: unknown key 'tik' in [reaper]; did you mean 'tick'?");
 }
 
