@@ -54,7 +54,10 @@ Result<std::vector<PresenceNote>> read_notes(const std::string& folder) {
 
 Result<void> put_notice(const std::string& folder, const std::string& text) {
     const auto path = folder + "/notice";
-    return text.empty() ? os::remove_file(path) : os::write_file(path, text, 0644);
+    if (text.empty()) return os::remove_file(path);
+    TRY(os::write_file(path, text, os::mode_of_notices));
+    // Whatever the umask of who started us: the editor's user reads it.
+    return ::chmod(path.c_str(), os::mode_of_notices) == 0 ? Result<void>{} : os::failed("open to its reader", path, errno);
 }
 
 }  // namespace berth::hostagent

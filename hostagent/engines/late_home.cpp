@@ -59,7 +59,10 @@ Result<void> furnish(const std::string& home, HomeOwner owner) {
 }
 
 Result<void> make_owned(const std::string& folder, mode_t mode, HomeOwner owner) {
-    if (mkdir(folder.c_str(), mode) != 0 || chown(folder.c_str(), owner.uid, owner.gid) != 0) return failed("make", folder);
+    // Whatever the umask of who started us: `berth up` has one that would hide it from its user.
+    if (mkdir(folder.c_str(), mode) != 0 || chmod(folder.c_str(), mode) != 0 || chown(folder.c_str(), owner.uid, owner.gid) != 0) {
+        return failed("make", folder);
+    }
     return {};
 }
 
@@ -73,7 +76,7 @@ Result<void> write_names(const std::string& folder, HomeOwner owner) {
         const auto path = fmt::format("{}/{}", folder, name);
         std::ofstream file(path);
         file << text;
-        if (!file.flush()) return failed("write", path);
+        if (!file.flush() || chmod(path.c_str(), 0644) != 0) return failed("write", path);
     }
     return {};
 }

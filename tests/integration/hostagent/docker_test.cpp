@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -52,6 +53,7 @@ protected:
         if (!files::exists(image_tar())) return (void)(reason = "there is no " + image_tar() + ": script/image builds it");
         // A network of its own: bridges, rules and routes of these tests are none of the machine's.
         if (::unshare(CLONE_NEWNET) != 0 || run("ip link set lo up").first != 0) return (void)(reason = "a network namespace needs CAP_SYS_ADMIN");
+        ::umask(0077);                         // as `berth up` has it: what a workspace must read is readable all the same
         folder = std::make_unique<Folder>();
         const auto [status, text] = run(std::string{BERTH_SOURCE_DIR} + "/script/dockerd start " + (*folder / "dockerd"));
         if (status != 0) reason = "dockerd does not start here: " + text + read_text(*folder / "dockerd/dockerd.log").substr(0, 2'000);
@@ -136,6 +138,7 @@ TEST_F(Docker, a_standby_becomes_a_users_vscode_and_leaves_nothing_I2_I27_I28) {
     EXPECT_EQ(bound->container.value, standby);
     const auto home = stage.agent->home_of({"w-1"});
     write_text(home + "/from-the-host", "hello");
+    files::permissions(home + "/from-the-host", files::perms{0644});
     EXPECT_THAT(inside(standby, "cat /berth/home/from-the-host").second, HasSubstr("hello"));
     EXPECT_EQ(inside(standby, "sh -c 'echo mine > /berth/home/notes'").first, 0);
     EXPECT_EQ(read_text(home + "/notes"), "mine\n");
