@@ -80,6 +80,7 @@ const acts = {
       await page.waitForFunction((words) => [...document.querySelectorAll('.quick-input-list .monaco-list-row')].some((row) => row.innerText.includes(words)), { timeout: 30000 }, name);
       await page.keyboard.press('Enter');
     }, `.tab.active[data-resource-name="${name}"]`);
+    await page.waitForSelector('.editor-instance .monaco-editor .view-lines', { visible: true, timeout: patience });
     await page.click('.editor-instance .monaco-editor .view-lines');
   },
   async type({ who, text }) { await pages.get(who).keyboard.type(text, { delay: 5 }); },
