@@ -47,6 +47,7 @@ void GatewayStage::restart_gateway() {
     cluster.process("gateway").kill();
     cluster.start("gateway");
     read_url();
+    if (!eventually([&] { return get("/v1/status").status == 200; })) throw std::runtime_error("it does not follow: " + cluster.log_of("gateway"));
 }
 
 void GatewayStage::beside(const std::function<void()>& work) {

@@ -41,7 +41,7 @@ protected:
                   std::vector<std::string> headers = {});
     std::string token_of(const std::string& user);
     bool host_until(const std::function<bool()>& is_so, Duration within = Duration{15'000}) { return host->peer().until(is_so, within); }
-    void restart_gateway();
+    void restart_gateway();                                // and waits until it follows the ledger again
 
     Cluster cluster;
     std::optional<ScriptedHost> host;
