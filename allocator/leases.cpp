@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "allocator/turn.hpp"
 #include "base/check.hpp"
@@ -204,11 +205,32 @@ void finish_stop(Turn& turn, const WorkspaceId& id, std::string why) {
     serve_followers(turn, id);
 }
 
+ClaimReply reply_with(const State& state, const PendingCommand& asked, const WorkspaceView& workspace, const LinkReply& link) {
+    const auto& claims = state.view.claims;
+    const auto claim = asked.claim ? claims.find(*asked.claim) : claims.end();
+    ClaimView plain;  // of a request for a link alone
+    if (claim == claims.end()) {
+        plain.asked = {.user = workspace.user, .project = workspace.project};
+        plain.state = ClaimState::granted;
+        plain.workspace = asked.workspace;
+        plain.host = asked.host.host;
+        plain.epoch = asked.epoch;
+    }
+    auto reply = claim_reply(state, claim == claims.end() ? plain : claim->second);
+    reply.url = link.url;
+    reply.link = link.link;
+    reply.token = link.token;
+    return reply;
+}
+
 void ask_link(Turn& turn, const WorkspaceView& workspace, std::optional<CallerId> caller, std::optional<ClaimId> claim) {
     if (!caller) return;
     auto pending = pending_for(CommandKind::link, workspace);
     pending.caller = caller;
     pending.claim = std::move(claim);
+    if (const auto link = std::exchange(turn.link, std::nullopt)) {
+        return turn.reply(caller, reply_with(turn.state, pending, workspace, *link));
+    }
     turn.command(std::move(pending), LinkCommand{turn.state.view.term, workspace.slot, workspace.epoch, workspace.workspace},
                  turn.state.policy.command_timeout);
 }
@@ -368,7 +390,6 @@ void hear_answer(Turn& turn, const CommandAnswered& answered) {
     if (pending.kind == CommandKind::seal) return hear_seal(turn, pending, answer);
     const auto at = turn.state.view.workspaces.find(pending.workspace);
     if (pending.kind == CommandKind::link) {
-        const auto claim = pending.claim ? turn.state.view.claims.find(*pending.claim) : turn.state.view.claims.end();
         if (!answer) {
             // Its agent may only be starting again: not there yet is for the caller as too late.
             const auto kind = answer.error().kind == ErrorKind::unavailable ? ErrorKind::timeout : answer.error().kind;
@@ -377,17 +398,7 @@ void hear_answer(Turn& turn, const CommandAnswered& answered) {
         }
         const auto* link = std::get_if<LinkReply>(&*answer);
         if (!link || at == turn.state.view.workspaces.end()) return;
-        ClaimView plain;  // of a request for a link alone
-        plain.asked = {.user = at->second.user, .project = at->second.project};
-        plain.state = ClaimState::granted;
-        plain.workspace = pending.workspace;
-        plain.host = pending.host.host;
-        plain.epoch = pending.epoch;
-        auto reply = claim_reply(turn.state, claim == turn.state.view.claims.end() ? plain : claim->second);
-        reply.url = link->url;
-        reply.link = link->link;
-        reply.token = link->token;
-        return turn.reply(pending.caller, reply);
+        return turn.reply(pending.caller, reply_with(turn.state, pending, at->second, *link));
     }
     if (const auto driving = turn.state.driving.find(pending.workspace);
         driving != turn.state.driving.end() && driving->second == answered.command) {
@@ -406,7 +417,10 @@ void hear_answer(Turn& turn, const CommandAnswered& answered) {
             check(bound != nullptr, "a bind is answered by a BindReply");
             turn.record(WorkspaceStarted{workspace.workspace, workspace.epoch, workspace.host, workspace.slot, bound->container, bound->url},
                         fmt::format("{} reported it healthy and bound", workspace.host.value));
-            return serve_followers(turn, pending.workspace);
+            turn.link = bound->link;
+            serve_followers(turn, pending.workspace);
+            turn.link.reset();
+            return;
         }
         const auto kind = answer.error().kind;
         if (kind == ErrorKind::timeout || kind == ErrorKind::unavailable) return again();  // until start_deadline

@@ -120,6 +120,7 @@ void Process::keep(const Decisions& decided, std::function<void(Result<void>)> d
 
 void Process::out(const FactRecord& fact) {
     endpoint().publish_fact(ledger_.id(), fact);
+    if (!is_logged(LogLevel::info)) return;
     const auto subjects = subjects_of(fact.fact);
     log_info(type_of(fact.fact), {{"position", fact.position},
                                   {"subject", subjects.empty() ? std::string{} : subjects.front()},

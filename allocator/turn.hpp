@@ -20,6 +20,7 @@ public:
     Decisions out;
     std::string cause;                    // message id that began this turn
     std::string actor = "allocator";      // who the reasons name
+    std::optional<LinkReply> link;        // that came with the bind's answer; the first caller who is granted gets it
 
     void record(Fact fact, std::string why, std::vector<std::string> evidence = {});
     void reply(std::optional<CallerId> caller, ReplyBody body);
@@ -61,6 +62,8 @@ void begin_stop(Turn& turn, const WorkspaceId& id, std::string why, std::vector<
 /// Ends what starts or runs on this host; how many. A claim whose workspace only starts goes elsewhere.
 std::uint32_t stop_workspaces(Turn& turn, const HostView& host, const std::string& why);
 void finish_stop(Turn& turn, const WorkspaceId& id, std::string why);
+ClaimReply reply_with(const State& state, const PendingCommand& asked, const WorkspaceView& workspace, const LinkReply& link);
+/// From its host, or the one that came with its answer.
 void ask_link(Turn& turn, const WorkspaceView& workspace, std::optional<CallerId> caller, std::optional<ClaimId> claim);
 void ask(Turn& turn, const Asked<LinkRequest>& asked);
 void ask(Turn& turn, const Asked<ReleaseRequest>& asked);

@@ -71,9 +71,11 @@ Result<LogLevel> parse_log_level(std::string_view text) {
     return fail(ErrorKind::invalid, "'{}' is not a log level; use debug, info, warn or error", text);
 }
 
+bool is_logged(LogLevel level) { return identity().diverted || spdlog::should_log(to_spdlog(level)); }
+
 void log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
     if (const auto& to = identity().diverted) return to(level, event, fields);
-    if (!spdlog::should_log(to_spdlog(level))) return;
+    if (!is_logged(level)) return;
     spdlog::log(to_spdlog(level), "{}",
                 identity().json ? json_line(level, event, fields) : plain_line(event, fields));
 }

@@ -40,6 +40,8 @@ using LineSink = std::function<void(LogLevel, std::string_view event, std::initi
 void divert_diagnostics(LineSink to);
 Result<LogLevel> parse_log_level(std::string_view text);
 
+/// Whether a line of that level goes anywhere: for those who say so much that making it costs.
+bool is_logged(LogLevel level);
 /// `event` is a fixed word such as "claim.granted"; what varies goes into the fields.
 void log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 

@@ -123,10 +123,17 @@ struct BindCommand {                      // `host.bind`: start (prepare if need
     std::optional<Position> position;            // at which it was decided
     BERTH_FIELDS(BindCommand, term, order, incarnation, position)
 };
+struct LinkReply {
+    std::string url;
+    std::string link;
+    std::string token;
+    BERTH_FIELDS(LinkReply, url, link, token)
+};
 struct BindReply {
     ContainerId container;
     std::string url;                      // the workspace's origin at this host's proxy
-    BERTH_FIELDS(BindReply, container, url)
+    std::optional<LinkReply> link;        // minted for this answer, as by `host.link`: the first who waits needs not ask
+    BERTH_FIELDS(BindReply, container, url, link)
 };
 struct StopCommand {                      // `host.stop`: remove and wipe; the home stays
     Term term;
@@ -146,12 +153,6 @@ struct LinkCommand {                      // `host.link`: mint a one-use link fo
     Epoch epoch;
     WorkspaceId workspace;
     BERTH_FIELDS(LinkCommand, term, slot, epoch, workspace)
-};
-struct LinkReply {
-    std::string url;
-    std::string link;
-    std::string token;
-    BERTH_FIELDS(LinkReply, url, link, token)
 };
 struct EraseCommand {                     // `host.erase`: delete the home of a workspace not bound here
     Term term;

@@ -64,7 +64,7 @@ public:
         claim.epoch = fact.epoch;
         claim.url = fact.url;
         claim.lease_expires_at = fact.lease_expires_at;
-        claim.ended_at = at_;
+        end(claim);
     }
 
     void operator()(const ClaimDenied& fact) {
@@ -72,7 +72,7 @@ public:
         claim.state = fact.state;
         claim.kind = fact.kind;
         claim.text = fact.text;
-        claim.ended_at = at_;
+        end(claim);
     }
 
     // ---- leases and workspaces
@@ -175,6 +175,7 @@ public:
             host.slots.resize(std::max<std::size_t>(host.slots.size(), fact.slots));
             for (auto& slot : host.slots) slot = SlotView{.epoch = slot.epoch};
             if (host.liveness == Liveness::gone) host.ending.reset();
+            view_.index.gone.erase(fact.host);
             host.liveness = Liveness::live;
             host.admission = Admission::open;
             host.cordoned_by.reset();
@@ -254,7 +255,10 @@ public:
     }
     void operator()(const HostUnknown& fact) { set_liveness(fact.host, Liveness::unknown); }
     void operator()(const HostReturned& fact) { set_liveness(fact.host, Liveness::live); }
-    void operator()(const HostGone& fact) { set_liveness(fact.host, Liveness::gone); }
+    void operator()(const HostGone& fact) {
+        set_liveness(fact.host, Liveness::gone);
+        view_.index.gone.insert(fact.host.host);
+    }
     void operator()(const InstanceCondemned& fact) {
         for (const auto& [id, host] : view_.hosts) {
             check(host.instance != fact.instance || (!fact.incarnation.empty() && host.incarnation != fact.incarnation) || host.liveness == Liveness::gone,
@@ -289,6 +293,10 @@ private:
         const auto at = view_.claims.find(id);
         check(at != view_.claims.end() && at->second.open(), "I7: only an open claim goes on");
         return at->second;
+    }
+    void end(ClaimView& claim) {
+        claim.ended_at = at_;
+        view_.index.ended.emplace(at_, claim.asked.claim);
     }
     HostView& host_at(const HostId& id, const HostIncarnation& incarnation) {
         const auto at = view_.hosts.find(id);
@@ -341,6 +349,7 @@ private:
     void set_state(WorkspaceView& workspace, WorkspaceState state) {
         workspace.state = state;
         workspace.changed_at = at_;
+        if (state == WorkspaceState::destroyed) view_.index.destroyed.emplace(at_, workspace.workspace);
     }
     void stop_slot(const WorkspaceView& workspace) {
         auto& slot = slot_at(host_at(workspace.host, workspace.incarnation), workspace.slot);
@@ -367,18 +376,21 @@ private:
 };
 
 void forget_old(View& view, Instant now) {
-    std::erase_if(view.claims, [&](const auto& entry) {
-        const auto& claim = entry.second;
-        if (claim.open() || claim.ended_at + claim_memory > now) return false;
-        view.index.by_key.erase({claim.asked.principal, claim.asked.key});
-        return true;
-    });
-    std::erase_if(view.workspaces, [&](const auto& entry) {
-        return entry.second.state == WorkspaceState::destroyed && entry.second.changed_at + claim_memory <= now;
-    });
-    std::erase_if(view.hosts, [&](const auto& entry) {
-        const auto& host = entry.second;
-        return host.liveness == Liveness::gone && host.idle() && host.changed_at + claim_memory <= now;
+    const auto is_old = [now](const auto& aged) { return !aged.empty() && aged.begin()->first + claim_memory <= now; };
+    for (auto& ended = view.index.ended; is_old(ended); ended.erase(ended.begin())) {
+        const auto claim = view.claims.extract(ended.begin()->second);
+        if (!claim.empty()) view.index.by_key.erase({claim.mapped().asked.principal, claim.mapped().asked.key});
+    }
+    for (auto& destroyed = view.index.destroyed; is_old(destroyed); destroyed.erase(destroyed.begin())) {
+        const auto at = view.workspaces.find(destroyed.begin()->second);
+        const bool same = at != view.workspaces.end() && at->second.state == WorkspaceState::destroyed && at->second.changed_at == destroyed.begin()->first;
+        if (same) view.workspaces.erase(at);
+    }
+    std::erase_if(view.index.gone, [&](const HostId& id) {
+        const auto at = view.hosts.find(id);
+        const bool old = at != view.hosts.end() && at->second.idle() && at->second.changed_at + claim_memory <= now;
+        if (old) view.hosts.erase(at);
+        return old;
     });
 }
 
@@ -423,9 +435,17 @@ void View::reindex() {
     for (const auto& [id, workspace] : workspaces) {
         if (workspace.state != WorkspaceState::destroyed) {
             index.by_owner[{workspace.user, workspace.project}] = id;
+        } else {
+            index.destroyed.emplace(workspace.changed_at, id);
         }
     }
-    for (const auto& [id, claim] : claims) index.by_key[{claim.asked.principal, claim.asked.key}] = id;
+    for (const auto& [id, claim] : claims) {
+        index.by_key[{claim.asked.principal, claim.asked.key}] = id;
+        if (!claim.open()) index.ended.emplace(claim.ended_at, id);
+    }
+    for (const auto& [id, host] : hosts) {
+        if (host.liveness == Liveness::gone) index.gone.insert(id);
+    }
 }
 
 void apply(View& view, const FactRecord& record) {

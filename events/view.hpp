@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -149,6 +150,10 @@ struct View {
     struct Index {
         std::map<std::pair<UserId, ProjectName>, WorkspaceId> by_owner;
         std::map<std::pair<Principal, IdempotencyKey>, ClaimId> by_key;
+        // What will be forgotten, by age: nobody looks through all that there is.
+        std::set<std::pair<Instant, ClaimId>> ended;
+        std::set<std::pair<Instant, WorkspaceId>> destroyed;
+        std::set<HostId> gone;
         bool operator==(const Index&) const = default;
     } index;
     void reindex();

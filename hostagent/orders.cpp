@@ -230,7 +230,7 @@ void hear(Turn& turn, const Asked<BindCommand>& asked) {
     if (!repeat) return refuse_epoch(turn, asked.caller, *slot, order.epoch);
     switch (record.phase) {
         case SlotPhase::bound:
-            return turn.reply(asked.caller, BindReply{record.container, url_of(turn.state.setup, record.workspace, record.slot)});
+            return turn.reply(asked.caller, bound_reply(turn.state.setup, record));
         case SlotPhase::binding:
             slot->order = Order::running;
             if (wait_for(turn, slot->bind_callers, asked.caller)) drive(turn, *slot);

@@ -208,6 +208,10 @@ void Process::reply(const Reply& one) {
         [&](const auto& body) {
             if constexpr (std::is_same_v<std::decay_t<decltype(body)>, LinkWanted>) {
                 to.reply(mint_link(body));
+            } else if constexpr (std::is_same_v<std::decay_t<decltype(body)>, BindDone>) {
+                auto bound = body.reply;
+                bound.link = mint_link(body.link);
+                to.reply(bound);
             } else {
                 to.reply(body);
             }

@@ -168,6 +168,10 @@ Error ended_error(const Slot& slot) {
                                              slot.record.text.empty() ? "it was stopped" : slot.record.text)};
 }
 
+BindDone bound_reply(const Setup& setup, const SlotRecord& record) {
+    return {{record.container, url_of(setup, record.workspace, record.slot), std::nullopt}, {record.workspace, record.epoch, record.user, record.slot}};
+}
+
 RouteRecord route_of(const Setup& setup, const SlotRecord& record, Instant confirmed_at) {
     return {.workspace = record.workspace, .user = record.user, .slot = record.slot, .epoch = record.epoch,
             .container = record.container, .port = record.port, .confirmed_at = confirmed_at,
@@ -327,7 +331,7 @@ void hear(Turn& turn, const Bound& heard) {
         turn.persist(route);
         turn.note(Weight::usual, "slot.bound", slot, record.container.value);
         for (const auto caller : slot.bind_callers) {
-            turn.reply(caller, BindReply{record.container, url_of(turn.state.setup, record.workspace, record.slot)});
+            turn.reply(caller, bound_reply(turn.state.setup, record));
         }
         slot.bind_callers.clear();
         if (slot.restarts > 0) show_notice(turn, slot);

@@ -106,7 +106,12 @@ struct LinkWanted {
     UserId user;
     std::uint32_t slot = 0;
 };
-using ReplyBody = std::variant<BindReply, StopReply, EraseReply, SealReply, LinkWanted>;
+/// A bind's answer brings a link with it.
+struct BindDone {
+    BindReply reply;
+    LinkWanted link;
+};
+using ReplyBody = std::variant<BindDone, StopReply, EraseReply, SealReply, LinkWanted>;
 struct Reply {
     CallerId caller = 0;
     Result<ReplyBody> body;

@@ -48,6 +48,7 @@ bool is_in_trouble(const State& state);
 /// The editor's windows show how things stand with this slot now.
 void show_notice(Turn& turn, const Slot& slot);
 Error ended_error(const Slot& slot);
+BindDone bound_reply(const Setup& setup, const SlotRecord& record);
 RouteRecord route_of(const Setup& setup, const SlotRecord& record, Instant confirmed_at);
 
 void hear(Turn& turn, const Prepared& heard);

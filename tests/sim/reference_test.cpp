@@ -54,12 +54,16 @@ private:
             for (const auto& command : out.commands) inputs.push_back(allocator::CommandAnswered{command.id, answer(command.body)});
         }
     }
-    static allocator::HostAnswer answer(const allocator::CommandBody& body) {
-        if (std::holds_alternative<BindCommand>(body)) return BindReply{{"c"}, "http://w.localhost/"};
+    // Every other host is of a version that gives links only when asked.
+    allocator::HostAnswer answer(const allocator::CommandBody& body) {
+        const LinkReply link{"http://w.localhost/", "http://w.localhost/open", "t"};
+        if (std::holds_alternative<BindCommand>(body)) {
+            return BindReply{{"c"}, link.url, ++binds_ % 2 == 0 ? std::optional{link} : std::nullopt};
+        }
         if (const auto* stop = std::get_if<StopCommand>(&body)) return StopReply{stop->slot, stop->epoch};
         if (const auto* erase = std::get_if<EraseCommand>(&body)) return EraseReply{erase->workspace};
         if (std::holds_alternative<SealCommand>(body)) return SealReply{{"i1"}, 0};
-        return LinkReply{"http://w.localhost/", "http://w.localhost/open", "t"};
+        return link;
     }
 
     allocator::State state_;
@@ -67,6 +71,7 @@ private:
     std::vector<FactRecord> facts_;
     std::map<allocator::CallerId, Result<allocator::ReplyBody>> replies_;
     allocator::CallerId last_caller_ = 0;
+    std::uint64_t binds_ = 0;
 };
 
 class Pair {

@@ -169,7 +169,8 @@ Packet answer_to(const hostagent::Reply& reply, std::uint32_t from) {
         answer = fail(reply.body.error());
     } else {
         std::visit([&](const auto& body) {
-            if constexpr (std::is_constructible_v<allocator::HostAnswer, decltype(body)>) answer = allocator::HostAnswer{body};
+            if constexpr (std::is_same_v<std::decay_t<decltype(body)>, hostagent::BindDone>) answer = allocator::HostAnswer{body.reply};
+            else if constexpr (std::is_constructible_v<allocator::HostAnswer, decltype(body)>) answer = allocator::HostAnswer{body};
         }, *reply.body);
     }
     return {ToAllocator{fmt::format("answer {}: {}", reply.caller, answer ? "done" : to_string(answer.error().kind)),

@@ -247,6 +247,13 @@ void SimHost::saw_stop(const hostagent::Note& note) {
     ++truth_.changes;
 }
 
+LinkReply SimHost::mint(const hostagent::LinkWanted& wanted) {
+    truth_.links.push_back({wanted.workspace, wanted.epoch});
+    ++truth_.changes;
+    const auto token = fmt::format("{}/{}/{}", plan_.host.value, wanted.workspace.value, wanted.epoch.value);
+    return {hostagent::url_of(state_.setup, wanted.workspace, wanted.slot), "link/" + token, token};
+}
+
 void SimHost::answer(const hostagent::Reply& reply) {
     const auto to = callers_.extract(reply.caller);
     if (to.empty()) return;
@@ -255,10 +262,11 @@ void SimHost::answer(const hostagent::Reply& reply) {
         [&](const auto& body) {
             using Body = std::decay_t<decltype(body)>;
             if constexpr (std::is_same_v<Body, hostagent::LinkWanted>) {
-                truth_.links.push_back({body.workspace, body.epoch});
-                ++truth_.changes;
-                const auto token = fmt::format("{}/{}/{}", plan_.host.value, body.workspace.value, body.epoch.value);
-                world_.reply<LinkReply>(*to.mapped(), LinkReply{hostagent::url_of(state_.setup, body.workspace, body.slot), "link/" + token, token});
+                world_.reply<LinkReply>(*to.mapped(), mint(body));
+            } else if constexpr (std::is_same_v<Body, hostagent::BindDone>) {
+                auto bound = body.reply;
+                bound.link = mint(body.link);
+                world_.reply<BindReply>(*to.mapped(), bound);
             } else {
                 world_.reply<Body>(*to.mapped(), body);
             }

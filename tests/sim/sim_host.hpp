@@ -66,6 +66,7 @@ private:
     void beat(std::uint64_t life);
     void beat_each_period(std::uint64_t life);
     void tell_activity(std::uint64_t life);
+    LinkReply mint(const hostagent::LinkWanted& wanted);
     void answer(const hostagent::Reply& reply);
     void saw_stop(const hostagent::Note& note);
     template <class Body>

@@ -19,7 +19,9 @@ ScriptedHost::ScriptedHost(Cluster& cluster, const std::string& name, std::uint3
         bound.push_back(command);
         auto answer = [this, order = command.order, to] {
             reports_[order.slot] = {order.slot, SlotPhase::bound, order.epoch, order.workspace, {"k"}, ""};
-            to.reply(BindReply{{fmt::format("k-{}-{}", order.slot, order.epoch.value)}, "http://" + order.workspace.value + ".localhost:1/"});
+            BindReply reply{{fmt::format("k-{}-{}", order.slot, order.epoch.value)}, "http://" + order.workspace.value + ".localhost:1/", {}};
+            if (gives_links) reply.link = link_to(order.workspace);
+            to.reply(reply);
         };
         if (!answers_binds) return held_.push_back(std::move(answer));
         answer();
@@ -30,9 +32,7 @@ ScriptedHost::ScriptedHost(Cluster& cluster, const std::string& name, std::uint3
         to.reply(StopReply{command.slot, command.epoch});
     });
     endpoint.serve<LinkCommand>([this](LinkCommand command, const bus::Delivery&, bus::Responder to) {
-        ++links;
-        const auto url = "http://" + command.workspace.value + ".localhost:1/";
-        to.reply(LinkReply{url, url + "_berth/open?token=t" + std::to_string(links), "t" + std::to_string(links)});
+        to.reply(link_to(command.workspace));
     });
     endpoint.serve<SealCommand>([](SealCommand command, const bus::Delivery&, bus::Responder to) {
         to.reply(SealReply{command.incarnation, 0});
@@ -41,6 +41,12 @@ ScriptedHost::ScriptedHost(Cluster& cluster, const std::string& name, std::uint3
 
 void ScriptedHost::prepare() {
     for (std::uint32_t slot = 0; slot < slots_; ++slot) reports_[slot] = {slot, SlotPhase::prepared, {}, {}, {"k"}, ""};
+}
+
+LinkReply ScriptedHost::link_to(const WorkspaceId& workspace) {
+    ++links;
+    const auto url = "http://" + workspace.value + ".localhost:1/";
+    return {url, url + "_berth/open?token=t" + std::to_string(links), "t" + std::to_string(links)};
 }
 
 void ScriptedHost::answer_held_binds() {

@@ -28,10 +28,12 @@ public:
     std::vector<StopCommand> stopped;
     std::uint32_t links = 0;
     bool answers_binds = true;            // when false: as if it hung
+    bool gives_links = true;              // with its answers to binds; when false: as an older one
     /// From any thread: what was held back is answered now, and what comes at once.
     void answer_held_binds();
 
 private:
+    LinkReply link_to(const WorkspaceId& workspace);
     std::vector<std::function<void()>> held_;
     std::string name_;
     std::uint32_t slots_;

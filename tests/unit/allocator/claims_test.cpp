@@ -23,6 +23,28 @@ TEST(Claims, AFreeSlotBecomesALinkToAWorkspace) {
     EXPECT_EQ(reply->lease_expires_at, play.now + Duration{8 * 3'600'000});
 }
 
+TEST(Claims, ALinkThatComesWithTheBindIsTheFirstCallersAndNoFactHoldsIt) {
+    Play play;
+    play.host("h-1", 2);
+    const auto first = play.claim("k1", "ada");
+    const auto joined = play.claim("k1", "ada");
+
+    play.answer<BindCommand>(HostAnswer{BindReply{{"k1"}, "http://w.localhost:8100/", LinkReply{"http://w.localhost:8100/", "l-1", "t-1"}}});
+
+    ASSERT_TRUE(play.reply_to<ClaimReply>(first)) << "in the same step as the grant";
+    EXPECT_EQ(play.reply_to<ClaimReply>(first)->token, "t-1");
+    EXPECT_EQ(play.reply_to<ClaimReply>(first)->link, "l-1");
+    EXPECT_EQ(play.reply_to<ClaimReply>(first)->state, ClaimState::granted);
+    EXPECT_FALSE(play.reply_to<ClaimReply>(joined)) << "a link opens once: the other caller gets its own";
+    play.linked();
+    EXPECT_EQ(play.reply_to<ClaimReply>(joined)->token, "t");
+    EXPECT_FALSE(play.take<LinkCommand>());
+    for (const auto& record : play.facts) EXPECT_EQ(encode(record).find("t-1"), std::string::npos) << "I30";
+    const auto later = play.claim("k2", "ada");
+    play.linked();
+    EXPECT_EQ(play.reply_to<ClaimReply>(later)->token, "t");
+}
+
 TEST(Claims, ReturningUserGetsTheirRunningEnvironment) {
     Play play;
     play.host("h-1", 2);

@@ -72,7 +72,7 @@ public:
         ASSERT_TRUE(command) << "no such command is under way";
         give(CommandAnswered{command->id, std::move(with)});
     }
-    void bound(const std::string& container = "k1") { answer<BindCommand>(HostAnswer{BindReply{{container}, "http://w.localhost:8100/"}}); }
+    void bound(const std::string& container = "k1") { answer<BindCommand>(HostAnswer{BindReply{{container}, "http://w.localhost:8100/", std::nullopt}}); }
     void linked() { answer<LinkCommand>(HostAnswer{LinkReply{"http://w.localhost:8100/", "http://w.localhost:8100/_berth/open?token=t", "t"}}); }
     void wiped() { answer<StopCommand>(HostAnswer{StopReply{}}); }
 

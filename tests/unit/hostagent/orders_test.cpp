@@ -58,6 +58,8 @@ TEST(Orders, ABindIsAnsweredWhenItsRouteIsOnTheDisk_I25) {
     scene.finish(given);
     ASSERT_TRUE(scene.good<BindReply>(caller));
     EXPECT_EQ(scene.good<BindReply>(caller)->url, "http://w-1.localhost:9000/");
+    EXPECT_EQ(scene.good<BindDone>(caller)->link.user.value, scene.slot(0).record.user.value) << "whose link comes with it";
+    EXPECT_EQ(scene.good<BindDone>(caller)->link.epoch, scene.slot(0).record.epoch);
     EXPECT_EQ(scene.routes.at({"w-1"}).epoch.value, 3U);
     EXPECT_TRUE(scene.on_disk(0, SlotPhase::bound, 3));
 }

@@ -62,8 +62,14 @@ struct Scene {
     template <class Body>
     std::optional<Body> good(CallerId caller) const {
         const auto found = replies.find(caller);
-        if (found == replies.end() || !found->second || !std::holds_alternative<Body>(*found->second)) return std::nullopt;
-        return std::get<Body>(*found->second);
+        if (found == replies.end() || !found->second) return std::nullopt;
+        if constexpr (std::is_same_v<Body, BindReply>) {
+            const auto* done = std::get_if<BindDone>(&*found->second);
+            return done ? std::optional{done->reply} : std::nullopt;
+        } else {
+            if (!std::holds_alternative<Body>(*found->second)) return std::nullopt;
+            return std::get<Body>(*found->second);
+        }
     }
     /// "fenced", "conflict", …; empty when it was not refused.
     std::string refusal(CallerId caller) const;
