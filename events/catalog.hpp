@@ -88,6 +88,9 @@ inline constexpr std::tuple catalog{
     detail::fact<WorkspaceFailed>("workspace.failed", "The start failed; the lease ends, the slot is wiped."),
     detail::fact<WorkspaceStopping>("workspace.stopping", "The lease ends; the host has to stop and wipe."),
     detail::fact<WorkspaceStopped>("workspace.stopped", "Stopped and wiped: the slot is free."),
+    detail::fact<HomeArchived>("home.archived", "Its repository has a whole snapshot of this home."),
+    detail::fact<HomeLost>("home.lost", "Its host is gone with what was written since the last archive."),
+    detail::fact<HomeChosen>("home.chosen", "The next start brings that archive back."),
     detail::fact<WorkspaceDestroying>("workspace.destroying", "A user asked for the end of workspace and home."),
     detail::fact<WorkspaceDestroyed>("workspace.destroyed", "The home is erased."),
     detail::fact<WorkspaceHeld>("workspace.held", "A user asked not to be stopped for idleness until then."),
@@ -97,6 +100,7 @@ inline constexpr std::tuple catalog{
     detail::fact<HostRegistered>("host.registered", "A host, in this incarnation, offers slots."),
     detail::fact<HostCordoned>("host.cordoned", "No new lease lands on this host."),
     detail::fact<HostUncordoned>("host.uncordoned", "Leases may land on this host again."),
+    detail::fact<HostLeaving>("host.leaving", "It is cordoned, and emptied at that time."),
     detail::fact<HostEnding>("host.ending", "This host will be ended: who wants it, why, and whether its workspaces are stopped for it."),
     detail::fact<HostEndWithdrawn>("host.end_withdrawn", "It is not ended after all."),
     detail::fact<HostSealing>("host.sealing", "Its agent is asked for the seal; the end can not be withdrawn any more."),
@@ -111,6 +115,8 @@ inline constexpr std::tuple catalog{
     detail::fact<SlotCleared>("slot.cleared", "The slot may take leases again."),
     detail::fact<LaunchStarted>("launch.started", "A host launch is in flight until its deadline."),
     detail::fact<LaunchFailed>("launch.failed", "That launch will bring no host, and why."),
+    detail::fact<LaunchMet>("launch.met", "The host of that launch registered without knowing it; the provider's listing says so."),
+    detail::fact<HostPriced>("host.priced", "What a host's machine is and costs per hour, from here on."),
 
     // ---- observations
     Entry<ClaimProgress>{"claim.progress", MessageKind::observation, Routing::plain, {Role::allocator},
@@ -124,7 +130,7 @@ inline constexpr std::tuple catalog{
     Entry<HostObjected>{"host.objected", MessageKind::observation, Routing::by_host, {Role::host},
                         {Role::allocator, Role::reaper}, "Activity was seen at the deadline of an intent."},
     Entry<ProviderSnapshot>{"provider.snapshot", MessageKind::observation, Routing::plain, {Role::scaler},
-                            {Role::reaper}, "What a provider lists as ours."},
+                            {Role::reaper, Role::gateway}, "What a provider lists as ours."},
 
     // ---- intents
     Entry<ClaimRequest>{"claim.requested", MessageKind::intent, Routing::plain, {Role::gateway, Role::client},
@@ -140,6 +146,8 @@ inline constexpr std::tuple catalog{
     detail::ask<DestroyRequest, Done>("allocator.destroy", detail::users, "Stop the workspace and erase its home."),
     detail::ask<ExtendRequest, Done>("allocator.extend", detail::users, "Move a lease's deadline."),
     detail::ask<HoldRequest, Done>("allocator.hold", detail::users, "Do not stop it for idleness until then."),
+    detail::ask<SaveHomeRequest, Done>("allocator.save_home", detail::users, "Archive its home now, while it runs."),
+    detail::ask<ChooseHomeRequest, Done>("allocator.choose_home", detail::users, "Bring that archive back at its next start."),
     detail::ask<ViewRequest, ViewReply>("allocator.view", {Role::gateway, Role::client, Role::scaler, Role::reaper, Role::tap},
                                         "The whole picture at its position."),
     detail::ask<FactsRequest, FactsReply>("allocator.facts", {Role::gateway, Role::client, Role::scaler, Role::reaper, Role::tap},
@@ -157,6 +165,8 @@ inline constexpr std::tuple catalog{
     detail::ask<GoneRequest, Done>("allocator.host_gone", {Role::scaler, Role::reaper}, "The provider confirmed its end."),
     detail::ask<LaunchRequest, LaunchReply>("allocator.launch", {Role::scaler}, "May these hosts be launched?"),
     detail::ask<LaunchFailedRequest, Done>("allocator.launch_failed", {Role::scaler}, "A launch brought no host."),
+    detail::ask<LaunchMetRequest, Done>("allocator.launch_met", {Role::scaler}, "That launch is that host's."),
+    detail::ask<HostPricedRequest, Done>("allocator.host_priced", {Role::scaler}, "The provider says what that host costs."),
     detail::ask<ReapRequest, Done>("allocator.reap", {Role::reaper}, "This lease is over; stop it."),
 
     // ---- requests to others

@@ -14,6 +14,7 @@
 #include "base/ids.hpp"
 #include "base/reflect.hpp"
 #include "base/time.hpp"
+#include "events/home.hpp"
 
 namespace berth {
 
@@ -40,7 +41,9 @@ struct SlotReport {
     ContainerId container;
     std::string text;                     // why it stopped, failed or is broken; of a bound one, how the environment before this ended
     std::optional<std::string> incident;  // what its user should know, though it goes on: paused, out of memory
-    BERTH_FIELDS(SlotReport, slot, phase, epoch, workspace, container, text, incident)
+    std::optional<HomeProgress> home;     // what is under way about its home
+    std::optional<HomeArchive> archive;   // the newest of this epoch that its repository confirmed
+    BERTH_FIELDS(SlotReport, slot, phase, epoch, workspace, container, text, incident, home, archive)
 };
 
 struct HostLoad {
@@ -63,7 +66,8 @@ struct LeaseOrder {
     Wanted wanted = Wanted::running;
     Instant expires_at;
     std::optional<Instant> hold_until;
-    BERTH_FIELDS(LeaseOrder, slot, epoch, workspace, user, project, wanted, expires_at, hold_until)
+    std::optional<HomeOrder> home;        // absent: it is in the folder of homes, and stays there
+    BERTH_FIELDS(LeaseOrder, slot, epoch, workspace, user, project, wanted, expires_at, hold_until, home)
 };
 
 /// Request `allocator.register`, at each start of the agent. The same (host, incarnation) may
@@ -85,8 +89,16 @@ struct RegisterRequest {
     std::optional<Position> position_seen;
     std::optional<std::vector<LeaseOrder>> held;
     std::optional<std::string> provider;  // of its machine; absent: who launched it, or nobody ("static")
+    std::optional<std::string> home_mark; // of its folder of homes: hosts that share it read the same
     BERTH_FIELDS(RegisterRequest, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
-                 slots, version, term_seen, position_seen, held, provider)
+                 slots, version, term_seen, position_seen, held, provider, home_mark)
+};
+
+/// Its machine was said to end: by a signal, a file, a provider.
+struct EndNotice {
+    std::string text;
+    std::optional<Instant> ends_at;       // absent: nobody said
+    BERTH_FIELDS(EndNotice, text, ends_at)
 };
 
 /// Request `allocator.heartbeat` (for the order in the answer) and observation `host.heartbeat` (for
@@ -99,10 +111,19 @@ struct HostHeartbeat {
     std::vector<SlotReport> slots;
     std::optional<Position> position_seen;
     std::optional<std::string> trouble;   // why nothing can be started here now
-    BERTH_FIELDS(HostHeartbeat, host, incarnation, term_seen, load, slots, position_seen, trouble)
+    std::optional<std::string> home_trouble;  // why homes can not be saved or brought back here now
+    std::optional<EndNotice> notice;
+    BERTH_FIELDS(HostHeartbeat, host, incarnation, term_seen, load, slots, position_seen, trouble, home_trouble, notice)
 };
 
 // ---- what a host is told
+
+/// The host is being emptied: nothing new lands, and what runs there stops at `by`.
+struct Leaving {
+    Instant by;
+    std::string why;
+    BERTH_FIELDS(Leaving, by, why)
+};
 
 /// Answer to a heartbeat or registration: every lease that this host holds, and nothing else. A
 /// bound slot without an order is stopped and wiped; an order without a container is started.
@@ -113,7 +134,9 @@ struct HostOrders {
     Duration heartbeat_ms{15'000};
     std::uint32_t standbys = 0;           // how many prepared slots to keep
     std::vector<LeaseOrder> leases;
-    BERTH_FIELDS(HostOrders, term, position, admission, heartbeat_ms, standbys, leases)
+    std::optional<HomeRule> homes;        // of its pool
+    std::optional<Leaving> leaving;
+    BERTH_FIELDS(HostOrders, term, position, admission, heartbeat_ms, standbys, leases, homes, leaving)
 };
 
 struct BindCommand {                      // `host.bind`: start (prepare if need be) and bind
@@ -135,17 +158,19 @@ struct BindReply {
     std::optional<LinkReply> link;        // minted for this answer, as by `host.link`: the first who waits needs not ask
     BERTH_FIELDS(BindReply, container, url, link)
 };
-struct StopCommand {                      // `host.stop`: remove and wipe; the home stays
+struct StopCommand {                      // `host.stop`: remove and wipe; the home stays, or is archived
     Term term;
     std::uint32_t slot = 0;
     Epoch epoch;
     WorkspaceId workspace;
-    BERTH_FIELDS(StopCommand, term, slot, epoch, workspace)
+    std::optional<bool> discard = std::nullopt;          // the home is not wanted any more
+    BERTH_FIELDS(StopCommand, term, slot, epoch, workspace, discard)
 };
 struct StopReply {                        // stopped and wiped, at this epoch
     std::uint32_t slot = 0;
     Epoch epoch;
-    BERTH_FIELDS(StopReply, slot, epoch)
+    std::optional<HomeArchive> archive = std::nullopt;   // of this epoch
+    BERTH_FIELDS(StopReply, slot, epoch, archive)
 };
 struct LinkCommand {                      // `host.link`: mint a one-use link for the workspace's user
     Term term;
@@ -157,7 +182,8 @@ struct LinkCommand {                      // `host.link`: mint a one-use link fo
 struct EraseCommand {                     // `host.erase`: delete the home of a workspace not bound here
     Term term;
     WorkspaceId workspace;
-    BERTH_FIELDS(EraseCommand, term, workspace)
+    std::optional<HomeRule> home;         // where else it may be
+    BERTH_FIELDS(EraseCommand, term, workspace, home)
 };
 struct EraseReply {
     WorkspaceId workspace;
@@ -176,6 +202,15 @@ struct SealReply {
 
 // ---- what is asked of the allocator about hosts (operators, scaler, reaper)
 
+/// What a machine is made of and costs, by its provider's word or our list of prices.
+struct HostPrice {
+    std::string machine_type;             // "m7g.large"
+    std::string zone;
+    bool spot = false;
+    std::uint32_t microdollars_per_hour = 0;   // millionths of a US dollar; 0: nobody knows
+    BERTH_FIELDS(HostPrice, machine_type, zone, spot, microdollars_per_hour)
+};
+
 struct HostRef {                          // names one life of one machine, never a name alone (I13)
     HostId host;
     HostIncarnation incarnation;
@@ -190,7 +225,8 @@ struct CordonRequest {                    // `allocator.cordon`; with `stop` it 
     std::string why;
     std::optional<Tenants> tenants;       // absent: keep
     std::optional<Principal> principal;   // as the gateway proved it
-    BERTH_FIELDS(CordonRequest, host, why, tenants, principal)
+    std::optional<Instant> by;            // with `stop`: they are stopped then, and told of it before
+    BERTH_FIELDS(CordonRequest, host, why, tenants, principal, by)
 };
 struct UncordonRequest {                  // `allocator.uncordon`
     HostRef host;
@@ -266,16 +302,22 @@ struct HostRegistered {
     std::uint32_t proxy_port = 0;
     std::uint32_t slots = 0;
     std::optional<std::string> provider;  // that its machine is of; absent in older facts
+    std::optional<std::string> home_mark;
     BERTH_FIELDS(HostRegistered, host, incarnation, pool, launch, instance, public_ip, private_ip, proxy_port,
-                 slots, provider)
+                 slots, provider, home_mark)
 };
 struct HostCordoned {
     HostRef host;
     BERTH_FIELDS(HostCordoned, host)
 };
-struct HostUncordoned {
+struct HostUncordoned {                   // and does not leave, if it was to
     HostRef host;
     BERTH_FIELDS(HostUncordoned, host)
+};
+struct HostLeaving {                      // it is cordoned, and emptied at that time
+    HostRef host;
+    Instant by;
+    BERTH_FIELDS(HostLeaving, host, by)
 };
 struct HostDrained {                      // sealed and without a lease at this position (I13)
     HostRef host;

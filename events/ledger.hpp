@@ -52,10 +52,12 @@ struct LedgerRecovered {
 
 using Fact = std::variant<TookOver, LedgerDoubted, LedgerRecovered, PoolDefined, PoolRetired, ClaimAccepted, ClaimGranted, ClaimDenied, LeaseGranted,
                           LeaseExtended, WorkspaceStarted, WorkspaceRestarted, WorkspaceIncident, WorkspaceFailed, WorkspaceStopping, WorkspaceStopped,
+                          HomeArchived, HomeLost, HomeChosen,
                           WorkspaceDestroying, WorkspaceDestroyed, WorkspaceHeld, IdleNoted, IdleWithdrawn, StopObjected,
-                          HostRegistered, HostCordoned, HostUncordoned, HostEnding, HostEndWithdrawn, HostSealing,
+                          HostRegistered, HostCordoned, HostUncordoned, HostLeaving, HostEnding, HostEndWithdrawn, HostSealing,
                           HostDrained, HostImpaired, HostUnknown, HostReturned,
-                          HostGone, InstanceCondemned, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed>;
+                          HostGone, InstanceCondemned, HostRecovered, SlotQuarantined, SlotCleared, LaunchStarted, LaunchFailed,
+                          LaunchMet, HostPriced>;
 
 /// A fact as it stands in the ledger. `cause` is the id of the message that led to it, or the
 /// position of the fact that did ("#41").

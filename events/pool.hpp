@@ -12,11 +12,15 @@
 #include "base/reflect.hpp"
 #include "base/time.hpp"
 #include "events/activity.hpp"
+#include "events/home.hpp"
+#include "events/host.hpp"
 
 namespace berth {
 
 BERTH_ENUM(BufferUnit, slots, hosts)
 BERTH_ENUM(LaunchFailure, quota, capacity, permission, configuration, throttle, lost)
+
+inline constexpr Duration home_save_usual{5 * 60'000};   // of a pool that does not say
 
 /// Fact `pool.defined`, from [pool.<name>] of the configuration (events/pools_config.hpp), when it
 /// differs from the last one. The defaults are for one machine, which shows buffer and growth.
@@ -36,8 +40,19 @@ struct PoolDefined {
     Duration idle_after_ms{15 * 60'000};
     std::optional<IdleJobs> idle_jobs = IdleJobs::any;                      // any, busy or none: does what a terminal still runs count as use
     std::optional<Duration> idle_job_max_ms = Duration{8 * 3'600'000};      // one job counts so long at most
+    std::optional<HomePlace> home_place;                 // shared, host or archive; absent: shared, and nobody checks that it is
+    std::optional<std::string> home_repository;          // of place archive
+    std::optional<std::string> home_password_file;       // on each host
+    std::optional<std::string> home_environment_file;    // on each host
+    std::optional<Duration> home_save_every_ms;          // while in use, beside the stop; 0: at the stop alone
     BERTH_FIELDS(PoolDefined, pool, provider, slots_per_host, buffer_unit, buffer, hosts_min, hosts_max, standbys,
-                 ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms, idle_after_ms, idle_jobs, idle_job_max_ms)
+                 ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms, idle_after_ms, idle_jobs, idle_job_max_ms,
+                 home_place, home_repository, home_password_file, home_environment_file, home_save_every_ms)
+
+    HomeRule home_rule() const {
+        return {home_place.value_or(HomePlace::shared), home_repository.value_or(""), home_password_file.value_or(""),
+                home_environment_file.value_or(""), home_save_every_ms.value_or(home_save_usual)};
+    }
 
     JobsRule jobs_rule() const {
         const JobsRule usual;
@@ -87,6 +102,34 @@ struct LaunchFailed {
     BERTH_FIELDS(LaunchFailed, launch, pool, failure, text)
 };
 
+/// `allocator.launch_met`: the machine that this launch brought is that host's, which registered without
+/// knowing its launch, as the machines of a group may. Whoever launched it has it from then on.
+struct LaunchMetRequest {
+    LaunchId launch;
+    HostRef host;
+    std::string provider;
+    BERTH_FIELDS(LaunchMetRequest, launch, host, provider)
+};
+struct LaunchMet {
+    LaunchId launch;
+    PoolName pool;
+    HostRef host;
+    std::string provider;
+    BERTH_FIELDS(LaunchMet, launch, pool, host, provider)
+};
+
+/// `allocator.host_priced`: what the machine of that host costs, when its provider first says it or says otherwise.
+struct HostPricedRequest {
+    HostRef host;
+    HostPrice price;
+    BERTH_FIELDS(HostPricedRequest, host, price)
+};
+struct HostPriced {
+    HostRef host;
+    HostPrice price;
+    BERTH_FIELDS(HostPriced, host, price)
+};
+
 BERTH_ENUM(InstanceState, pending, running, stopping, stopped, terminating, terminated)
 
 struct Instance {
@@ -97,7 +140,30 @@ struct Instance {
     InstanceState state = InstanceState::pending;
     Instant launched_at;
     bool protected_from_scale_in = false;
-    BERTH_FIELDS(Instance, instance, incarnation, launch, pool, state, launched_at, protected_from_scale_in)
+    std::optional<std::string> public_address;     // each of these only where the provider knows it
+    std::optional<std::string> private_address;
+    std::optional<HostPrice> price;
+    std::optional<std::string> notice;             // it will be taken away, or is not well, in the provider's words
+    BERTH_FIELDS(Instance, instance, incarnation, launch, pool, state, launched_at, protected_from_scale_in, public_address, private_address,
+                 price, notice)
+};
+
+/// A machine that the provider tried to bring and could not, seen in its own records after the call had worked.
+struct LaunchTrouble {
+    PoolName pool;
+    Instant at;
+    LaunchFailure failure = LaunchFailure::lost;
+    std::string text;
+    std::optional<std::string> machine_type;
+    std::optional<std::string> zone;
+    BERTH_FIELDS(LaunchTrouble, pool, at, failure, text, machine_type, zone)
+};
+
+/// What is unsafe or strange about a pool at its provider, in plain words with the way out.
+struct PoolAdvice {
+    PoolName pool;
+    std::string text;
+    BERTH_FIELDS(PoolAdvice, pool, text)
 };
 
 /// Observation `provider.snapshot`, every 10 s per provider. Only a complete listing may be read as
@@ -107,7 +173,9 @@ struct ProviderSnapshot {
     Instant read_at;
     bool complete = false;
     std::vector<Instance> instances;
-    BERTH_FIELDS(ProviderSnapshot, provider, read_at, complete, instances)
+    std::optional<std::vector<LaunchTrouble>> troubles;   // of the last hour, oldest first
+    std::optional<std::vector<PoolAdvice>> advice;        // of its last audit
+    BERTH_FIELDS(ProviderSnapshot, provider, read_at, complete, instances, troubles, advice)
 };
 
 struct TerminateOrphanRequest {           // `scaler.terminate_orphan`, from the reaper (I17)

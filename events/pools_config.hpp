@@ -13,6 +13,8 @@
 //   standbys = 2               # prepared environments per host
 //   idle_jobs = "any"          # does what a terminal still runs count as use: any, busy (when it uses something), none
 //   idle_job_max_ms = "8h"     # … so long at most
+//   home_place = "archive"     # where homes are between two leases: shared, host, archive (docs/homes.md)
+//   home_repository = "sftp:backup@nas:/srv/homes"   # and home_password_file, home_environment_file, home_save_every_ms
 //   idle_after_ms = "15m"      # and ttl_ms, ttl_max_ms, hold_max_ms, lifetime_max_ms
 #pragma once
 

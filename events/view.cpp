@@ -90,7 +90,7 @@ public:
         begin_lease(slot, workspace, {.workspace = fact.workspace, .user = fact.user, .project = fact.project,
                                       .pool = fact.pool, .host = fact.host, .incarnation = fact.incarnation,
                                       .slot = fact.slot, .epoch = fact.epoch, .claim = fact.claim,
-                                      .expires_at = fact.expires_at});
+                                      .expires_at = fact.expires_at, .home_place = fact.home_place});
         if (fact.claim) {
             auto& claim = open_claim(*fact.claim);
             claim.state = ClaimState::starting;
@@ -105,6 +105,7 @@ public:
         set_state(workspace, WorkspaceState::active);
         workspace.container = fact.container;
         workspace.url = fact.url;
+        if (workspace.home_place == HomePlace::host) workspace.home_on = HostRef{workspace.host, workspace.incarnation};
         view_.hosts[fact.host].failures = 0;
     }
 
@@ -141,6 +142,18 @@ public:
         if (slot.use != SlotUse::quarantined) slot.use = SlotUse::free;
         slot.workspace = {};
         end_lease(leased_at(fact.workspace, fact.epoch));
+    }
+
+    void operator()(const HomeArchived& fact) {
+        auto& workspace = leased_at(fact.workspace, fact.epoch);
+        check(workspace.leased && fact.archive.epoch == fact.epoch, "a home is archived under the lease that has it");
+        workspace.archive = fact.archive;
+    }
+    void operator()(const HomeLost& fact) { workspace_at(fact.workspace).home_on.reset(); }
+    void operator()(const HomeChosen& fact) {
+        auto& workspace = workspace_at(fact.workspace);
+        check(!workspace.leased, "an archive is chosen for the next lease, not under one");
+        workspace.archive = fact.archive;
     }
 
     void operator()(const WorkspaceDestroying& fact) {
@@ -184,6 +197,8 @@ public:
             host.failures = 0;
             host.provider.reset();
             host.impaired.reset();
+            host.price.reset();
+            host.leaving.reset();
             // Who wanted its end wants that of its next life too, unless the end had come.
             if (host.ending) host.ending->closed = true;
             if (host.ending) host.ending->sealing = false;
@@ -195,6 +210,7 @@ public:
         host.public_ip = fact.public_ip;
         host.private_ip = fact.private_ip;
         host.proxy_port = fact.proxy_port;
+        host.home_mark = fact.home_mark;
         if (host.slots.size() < fact.slots) host.slots.resize(fact.slots);
         if (auto provider = provider_of(fact)) host.provider = std::move(provider);
         if (!host.provider) host.provider = static_provider;
@@ -223,7 +239,16 @@ public:
     }
 
     void operator()(const HostCordoned& fact) { admit(fact.host, Admission::cordoned).cordoned_by = reason_.actor(); }
-    void operator()(const HostUncordoned& fact) { admit(fact.host, Admission::open).cordoned_by.reset(); }
+    void operator()(const HostUncordoned& fact) {
+        auto& host = admit(fact.host, Admission::open);
+        host.cordoned_by.reset();
+        host.leaving.reset();
+    }
+    void operator()(const HostLeaving& fact) {
+        auto& host = host_at(fact.host.host, fact.host.incarnation);
+        check(host.admission != Admission::open, "nothing new lands on a host that leaves");
+        host.leaving = Leaving{fact.by, reason_.why()};
+    }
     void operator()(const HostEnding& fact) {
         auto& host = host_at(fact.host.host, fact.host.incarnation);
         check(host.liveness != Liveness::gone, "what is gone is not ended");
@@ -280,6 +305,11 @@ public:
 
     void operator()(const LaunchStarted& fact) { view_.launches[fact.launch] = fact; }
     void operator()(const LaunchFailed& fact) { view_.launches.erase(fact.launch); }
+    void operator()(const LaunchMet& fact) {
+        host_at(fact.host.host, fact.host.incarnation).provider = fact.provider;
+        view_.launches.erase(fact.launch);
+    }
+    void operator()(const HostPriced& fact) { host_at(fact.host.host, fact.host.incarnation).price = fact.price; }
 
 private:
     /// Older facts do not say it: then a launch was the pool's provider's, and the rest is unchanged.
@@ -334,6 +364,8 @@ private:
         lease.leased = true;
         lease.created_at = workspace.workspace.empty() ? at_ : workspace.created_at;
         lease.granted_at = lease.changed_at = at_;
+        if (!lease.archive) lease.archive = workspace.archive;
+        lease.home_on = workspace.home_on;
         workspace = std::move(lease);
         view_.index.by_owner[{workspace.user, workspace.project}] = workspace.workspace;
     }
@@ -344,7 +376,9 @@ private:
         begin_lease(slot, view_.workspaces[held.workspace],
                     {.workspace = held.workspace, .user = held.user, .project = held.project, .pool = pool,
                      .host = host.host, .incarnation = host.incarnation, .slot = held.slot, .epoch = held.epoch,
-                     .expires_at = held.expires_at, .hold_until = held.hold_until});
+                     .expires_at = held.expires_at, .hold_until = held.hold_until,
+                     .home_place = held.home ? std::optional{held.home->rule.place} : std::nullopt,
+                     .archive = held.home ? held.home->archive : std::nullopt});
     }
     void set_state(WorkspaceView& workspace, WorkspaceState state) {
         workspace.state = state;

@@ -58,9 +58,12 @@ struct HostView {
     std::optional<Ending> ending;
     std::optional<std::string> provider;  // that its machine is of; none: of before this was written down
     std::optional<std::string> impaired;  // why it can start nothing now, by its own word
+    std::optional<HostPrice> price;       // none: nobody said it
+    std::optional<std::string> home_mark; // of its folder of homes
+    std::optional<Leaving> leaving;       // until it is uncordoned
     BERTH_FIELDS(HostView, host, incarnation, pool, instance, public_ip, private_ip, proxy_port, liveness,
                  admission, registered_at, changed_at, cordoned_by, drained_at, failures,
-                 failed_at, slots, met_at, ending, provider, impaired)
+                 failed_at, slots, met_at, ending, provider, impaired, home_mark, leaving, price)
 
     std::uint32_t count(SlotUse use) const;
     bool idle() const;                    // no slot has a workspace; one that is set aside may still have its
@@ -90,8 +93,12 @@ struct WorkspaceView {
     std::optional<Instant> hold_until;
     std::optional<Instant> idle_stop_at;  // an open intent to stop
     std::optional<std::string> incident;  // the last thing that its user should know
+    std::optional<HomePlace> home_place;  // of the present lease, or the last
+    std::optional<HomeArchive> archive;   // what the next start brings back
+    std::optional<HostRef> home_on;       // of place host: where it was started last
     BERTH_FIELDS(WorkspaceView, workspace, user, project, pool, state, host, incarnation, slot, epoch, leased,
-                 claim, container, url, created_at, granted_at, changed_at, expires_at, hold_until, idle_stop_at, incident)
+                 claim, container, url, created_at, granted_at, changed_at, expires_at, hold_until, idle_stop_at, incident,
+                 home_place, archive, home_on)
 };
 
 struct ClaimView {

@@ -16,6 +16,7 @@
 #include "base/ids.hpp"
 #include "base/reflect.hpp"
 #include "base/time.hpp"
+#include "events/home.hpp"
 
 namespace berth {
 
@@ -61,6 +62,18 @@ struct LinkRequest {      // `allocator.link`: a fresh one-use link; answered wi
     std::optional<Principal> principal;
     BERTH_FIELDS(LinkRequest, target, principal)
 };
+struct SaveHomeRequest {  // `allocator.save_home`: archive it now, while it runs
+    WorkspaceRef target;
+    std::optional<Principal> principal;
+    BERTH_FIELDS(SaveHomeRequest, target, principal)
+};
+struct ChooseHomeRequest {  // `allocator.choose_home`: the next start brings an older archive back
+    WorkspaceRef target;
+    HomeArchive archive;                  // as a fact named it
+    std::string why;
+    std::optional<Principal> principal;
+    BERTH_FIELDS(ChooseHomeRequest, target, archive, why, principal)
+};
 struct ReapRequest {      // `allocator.reap`, from the reaper: what is over, and how it knows
     WorkspaceId workspace;
     Epoch epoch;
@@ -86,7 +99,8 @@ struct LeaseGranted {
     std::uint32_t slot = 0;
     Epoch epoch;
     Instant expires_at;
-    BERTH_FIELDS(LeaseGranted, workspace, user, project, pool, claim, host, incarnation, slot, epoch, expires_at)
+    std::optional<HomePlace> home_place;  // as its pool had it then; absent: shared
+    BERTH_FIELDS(LeaseGranted, workspace, user, project, pool, claim, host, incarnation, slot, epoch, expires_at, home_place)
 };
 struct WorkspaceStarted {
     WorkspaceId workspace;
@@ -135,6 +149,25 @@ struct WorkspaceStopped {
     HostIncarnation incarnation;
     std::uint32_t slot = 0;
     BERTH_FIELDS(WorkspaceStopped, workspace, epoch, host, incarnation, slot)
+};
+struct HomeArchived {     // its repository has that snapshot, whole
+    WorkspaceId workspace;
+    Epoch epoch;
+    HostId host;
+    HomeArchive archive;
+    BERTH_FIELDS(HomeArchived, workspace, epoch, host, archive)
+};
+struct HomeLost {         // what was written since that archive is gone with its host
+    WorkspaceId workspace;
+    Epoch epoch;
+    HostId host;
+    std::optional<HomeArchive> archive;   // absent: there is none, all of it is gone
+    BERTH_FIELDS(HomeLost, workspace, epoch, host, archive)
+};
+struct HomeChosen {       // an operator's or user's choice: the next start brings that one back
+    WorkspaceId workspace;
+    HomeArchive archive;
+    BERTH_FIELDS(HomeChosen, workspace, archive)
 };
 struct WorkspaceDestroying {
     WorkspaceId workspace;

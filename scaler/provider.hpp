@@ -34,21 +34,6 @@ using Provided = tl::expected<T, ProviderError>;
 
 BERTH_ENUM(Protection, off, on)
 
-/// A machine that the provider tried to bring and could not, seen in its own records after the call had worked.
-struct LaunchTrouble {
-    PoolName pool;
-    Instant at;
-    LaunchFailure failure = LaunchFailure::lost;
-    std::string text;
-    std::optional<std::string> machine_type;
-    std::optional<std::string> zone;
-};
-/// What is unsafe or strange about a pool at its provider, in plain words with the way out.
-struct PoolAdvice {
-    PoolName pool;
-    std::string text;
-    friend bool operator==(const PoolAdvice&, const PoolAdvice&) = default;
-};
 /// What a provider knows beside its instances.
 struct ProviderReport {
     std::string provider;

@@ -124,6 +124,7 @@ public:
     void operator()(const SlotCleared& fact) { model_.quarantined[{fact.host, fact.slot}] = false; }
     void operator()(const LaunchStarted& fact) { model_.launches[fact.launch] = fact; }
     void operator()(const LaunchFailed& fact) { model_.launches.erase(fact.launch); }
+    void operator()(const LaunchMet& fact) { model_.launches.erase(fact.launch); }
     template <class Other>
     void operator()(const Other&) {}
 
