@@ -3,7 +3,7 @@
 // answer per line out. Each person has a page of their own, or more:
 //   {n, act: "open", who, url}           VS Code appears
 //   {n, act: "page", who, url}           any page
-//   {n, act: "terminal", who, text}      typed in its terminal, with Enter
+//   {n, act: "terminal", who, text}      typed in its terminal, with Enter; {act: "interrupt"}: Control-C there
 //   {n, act: "file", who, name}          one of its home, with the cursor in it
 //   {n, act: "type", who, text}          typed where the cursor is
 //   {n, act: "click", who, selector}     {n, act: "wheel", who}     {n, act: "says", who, text, ms}
@@ -69,6 +69,13 @@ const acts = {
     await page.waitForFunction(() => document.activeElement?.classList.contains('xterm-helper-textarea'), { timeout: patience });
     await page.keyboard.type(text, { delay: 5 });
     await page.keyboard.press('Enter');
+  },
+  async interrupt({ who }) {
+    const page = pages.get(who);
+    await page.click('.terminal-wrapper .xterm-screen');
+    await page.keyboard.down('Control');
+    await page.keyboard.press('KeyC');
+    await page.keyboard.up('Control');
   },
   async file({ who, name }) {
     const page = pages.get(who);
