@@ -115,13 +115,15 @@ const acts = {
     return { visibility: await pages.get(who).evaluate(() => document.visibilityState) };
   },
   async freeze({ who }) {
-    const cdp = await pages.get(who).createCDPSession();
-    asleep.set(who, cdp);          // a page that is frozen answers to no new one
+    if (!asleep.has(who)) asleep.set(who, await pages.get(who).createCDPSession());      // a page that is frozen answers to no new one
+    const cdp = asleep.get(who);
+    await cdp.send('Emulation.setFocusEmulationEnabled', { enabled: false });
     await cdp.send('Page.setWebLifecycleState', { state: 'frozen' });
   },
   async thaw({ who }) {
+    // Chromium leaves a page hidden that it woke by this word; a person's is seen again, and has the keys.
     await asleep.get(who).send('Page.setWebLifecycleState', { state: 'active' });
-    await asleep.get(who).detach();
+    await asleep.get(who).send('Emulation.setFocusEmulationEnabled', { enabled: true });
   },
   async picture({ who, file }) { await pages.get(who).screenshot({ path: file }); },
   async close({ who }) {
