@@ -14,7 +14,9 @@ namespace berth::gateway {
 struct Policy {
     std::string listen_address = "127.0.0.1";
     std::uint32_t port = 9092;             // 0: any free one
-    std::string public_url;                // how others reach it, through a front proxy: its pages may ask too
+    std::string public_url;                // how others reach it, by itself or through a front proxy: its pages may ask too
+    std::string tls_certificate;           // PEM chain of that name; empty: plain HTTP
+    std::string tls_key;                   // both are read again when they change
     bool metrics_open = true;              // /metrics without a token: no names or ids stand in it
     Duration claim_wait{120'000};          // when a claim names none
     Duration claim_wait_max{900'000};
@@ -39,7 +41,7 @@ struct Policy {
     Duration reach_every{30'000};          // each enrolled host's proxy is tried so often, as a browser would
     Duration reach_timeout{3'000};
 
-    BERTH_FIELDS(Policy, listen_address, port, public_url, metrics_open, claim_wait, claim_wait_max, request_timeout,
+    BERTH_FIELDS(Policy, listen_address, port, public_url, tls_certificate, tls_key, metrics_open, claim_wait, claim_wait_max, request_timeout,
                  catch_up, connections_max, streams_max, streams_per_caller_max, page_default, page_max,
                  header_bytes_max, headers_max, body_bytes_max, body_depth_max, read_timeout, idle_timeout,
                  write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page, host_clock_off_max, reach_every, reach_timeout)

@@ -34,12 +34,6 @@ constexpr std::string_view page_policy =
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 constexpr std::string_view data_policy = "default-src 'none'; frame-ancestors 'none'";
 
-std::string host_for_url(const std::string& address) {
-    if (address == "0.0.0.0") return "127.0.0.1";
-    if (address == "::") return "[::1]";
-    return address.find(':') == std::string::npos ? address : "[" + address + "]";
-}
-
 void add_common_headers(HttpAnswer& answer, const std::string& request_id) {
     auto& headers = answer.headers;
     const bool page = answer.type.starts_with("text/html") || answer.type.starts_with("text/javascript");  // a worker's is its script's
@@ -58,19 +52,14 @@ std::string stamp_of(const std::string& path) {
     return fmt::format("{}/{}/{}.{}", facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec);
 }
 
-/// Port 0 is any free one: that of the last time if it is still free, because clients and open pages
-/// know it and would not find the gateway again after its restart.
-Result<std::unique_ptr<Server>> open_server(const Policy& policy, const std::string& state, ServerHooks hooks) {
+/// The port of the last time, 0 when there was none: clients and open pages know it, and would not find the gateway
+/// again after its restart.
+std::uint16_t last_port(const std::string& state) {
     const auto url = first_line_of(state + "/gateway.url");
-    const auto ours = fmt::format("http://{}:", host_for_url(policy.listen_address));
-    unsigned last = 0;
-    if (policy.port == 0 && url.starts_with(ours)) (void)std::from_chars(url.data() + ours.size(), url.data() + url.size(), last);
-    if (last > 0 && last <= 65'535) {
-        auto same = policy;
-        same.port = static_cast<decltype(same.port)>(last);
-        if (auto opened = Server::open(same, hooks)) return opened;
-    }
-    return Server::open(policy, std::move(hooks));
+    const auto colon = url.rfind(':');
+    std::uint16_t port = 0;
+    if (colon != std::string::npos) (void)std::from_chars(url.data() + colon + 1, url.data() + url.size(), port);
+    return port;
 }
 
 }  // namespace
@@ -122,7 +111,7 @@ Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy
     process->reach_ = std::make_unique<ReachWatch>(process->picture_.policy.reach_timeout, [process](HostId host, std::string why) {
         process->loop_.post([process, host = std::move(host), why = std::move(why)]() mutable { process->note_reach(host, std::move(why)); });
     });
-    process->server_ = TRY(open_server(process->picture_.policy, state, std::move(hooks)));
+    process->server_ = TRY(Server::open(process->picture_.policy, last_port(state), std::move(hooks)));
     TRY(process->write_url());
     process->follow();
     return made;
@@ -130,7 +119,7 @@ Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy
 
 Result<void> Process::write_url() {
     const auto& policy = picture_.policy;
-    const auto local = fmt::format("http://{}:{}", host_for_url(policy.listen_address), server_->port());
+    const auto local = server_->inner_url();
     url_ = policy.public_url.empty() ? local : policy.public_url;
     TRY(os::write_file(state_ + "/gateway.url", local + "\n", os::mode_of_notices));
     const auto for_others = state_ + "/gateway.public_url";

@@ -29,11 +29,13 @@ enum class Tell { nothing, when_drained };
 
 class Server {
 public:
-    /// Listens at once; serves from start() on.
-    static Result<std::unique_ptr<Server>> open(const Policy& policy, ServerHooks hooks);
+    /// Listens at once; serves from start() on. `last_port` is taken again where any free one would do; 0: none.
+    static Result<std::unique_ptr<Server>> open(const Policy& policy, std::uint16_t last_port, ServerHooks hooks);
     ~Server();  // closes everything and joins the thread
 
     std::uint16_t port() const;
+    /// For programs of this machine: plain HTTP, also where others come by TLS.
+    std::string inner_url() const;
     void start();
 
     // From any thread. What is for a connection that is gone is dropped.
@@ -45,7 +47,6 @@ public:
     std::uint64_t refused(Refusal refusal) const;         // by the server itself
 
 private:
-    friend class Session;
     struct Inside;
     template <class Work>
     void post(ClientId client, Work work);

@@ -11,7 +11,7 @@
 #include "base/clock.hpp"
 #include "hostkv/local_kv.hpp"
 #include "proxy/activity.hpp"
-#include "proxy/certificate.hpp"
+#include "tls/certificate.hpp"
 #include "proxy/chunks.hpp"
 #include "proxy/links.hpp"
 #include "proxy/networks.hpp"
@@ -39,7 +39,7 @@ struct Context {
     HostId host;
     Inward inward;
     Networks trusted;                // front proxies
-    TlsContext tls;                  // null: plain; new connections use what it is now
+    berth::tls::Context tls;         // null: plain; new connections use what it is now
     bool draining = false;
     Chunks chunks;
     Activity activity;

@@ -224,30 +224,10 @@ Result<std::unique_ptr<Edge>> Edge::open(EdgePolicy policy, const Clock& clock, 
 
 Result<void> Edge::use_certificate() {
     const auto& ours = context_.policy;
-    if (ours.tls_certificate.empty() != ours.tls_key.empty()) {
-        return fail(ErrorKind::invalid, "edge.tls_certificate and edge.tls_key are set together or not at all");
-    }
-    if (ours.tls_certificate.empty()) return {};
-    certificate_.emplace(ours.tls_certificate, ours.tls_key);
-    certificate_state_ = certificate_->state();
-    context_.tls = TRY(certificate_->load());
-    for (const auto& doubt : doubts_about(*context_.tls, "w-0." + ours.apps_domain, context_.clock.now(), certificate_notice)) {
-        log_warn("certificate.doubtful", {{"why", ours.tls_certificate + " " + doubt}});
-    }
+    certificate_ = TRY(tls::Certificate::read({.section = "edge", .chain = ours.tls_certificate, .key = ours.tls_key, .name = "w-0." + ours.apps_domain,
+                                               .served = "*." + ours.apps_domain + ", where workspaces answer"}, context_.clock.now()));
+    if (certificate_) context_.tls = certificate_->context();
     return {};
-}
-
-void Edge::look_at_certificate() {
-    const auto now = context_.clock.now();
-    if (!certificate_ || now - certificate_seen_at_ < certificate_period) return;
-    certificate_seen_at_ = now;
-    auto state = certificate_->state();
-    if (state == certificate_state_) return;
-    certificate_state_ = std::move(state);
-    auto read = certificate_->load();
-    if (!read) return log_warn("certificate.refused", {{"why", read.error().text + "; the earlier one is served on"}});
-    context_.tls = std::move(*read);
-    log_info("certificate.read");
 }
 
 Result<void> Edge::listen() {
@@ -315,7 +295,7 @@ net::awaitable<void> Edge::look_again_and_again() {
             if (draining_until_ && (over || relay->is_idle())) relay->cut();
         }
         if (draining_until_ && (over || relays_.empty())) io_.stop();
-        look_at_certificate();
+        if (certificate_ && certificate_->look(context_.clock.now())) context_.tls = certificate_->context();
     }
 }
 

@@ -18,11 +18,11 @@
 #include <string>
 
 #include "base/clock.hpp"
-#include "proxy/certificate.hpp"
 #include "proxy/chunks.hpp"
 #include "proxy/edge_policy.hpp"
 #include "proxy/edge_way.hpp"
 #include "proxy/wire.hpp"
+#include "tls/certificate.hpp"
 
 namespace berth::proxy {
 
@@ -44,7 +44,7 @@ struct EdgeContext {
     EdgePolicy policy;
     const Clock& clock;
     const EdgeMap& map;
-    TlsContext tls;                        // null: plain; new connections use what it is now
+    berth::tls::Context tls;                      // null: plain; new connections use what it is now
     Chunks chunks;
 };
 
@@ -97,13 +97,10 @@ private:
     Result<void> listen();
     net::awaitable<void> accept();
     net::awaitable<void> look_again_and_again();
-    void look_at_certificate();
     void drain();
 
     EdgeContext context_;
-    std::optional<Certificate> certificate_;
-    std::string certificate_state_;
-    Instant certificate_seen_at_;
+    std::optional<tls::Certificate> certificate_;
     net::io_context io_{1};
     tcp::acceptor acceptor_{io_};
     net::signal_set signals_{io_};

@@ -65,8 +65,6 @@ inline constexpr std::size_t target_bytes_max = 8'192;
 inline constexpr std::size_t cookies_dropped_max = 64;    // by one press of the button
 inline constexpr int interim_answers_max = 16;            // 1xx before one final answer
 inline constexpr int listen_backlog = 512;
-inline constexpr Duration certificate_period{5'000};      // between two looks at its files
-inline constexpr Duration certificate_notice{604'800'000};   // before its end
 inline constexpr std::size_t proxy_header_bytes_max = 4'096;
 inline constexpr Duration activity_period{1'000};         // at most one note of use per workspace in it
 inline constexpr Duration rhythm_kept{600'000};           // after a workspace's last request

@@ -22,7 +22,6 @@ namespace {
 constexpr Duration accept_pause{50};       // after accept failed: no descriptors, no memory
 constexpr Duration listen_pause{20};
 constexpr Duration last_moment{100};
-constexpr Duration doubts_period{86'400'000};
 constexpr Duration tell_period{60'000};
 constexpr int keepalive_idle_s = 30;
 constexpr int keepalive_every_s = 10;
@@ -110,44 +109,12 @@ Result<void> Process::check_policy() {
 
 Result<void> Process::use_certificate() {
     const auto& ours = context_.policy;
-    if (ours.tls_certificate.empty() != ours.tls_key.empty()) {
-        return fail(ErrorKind::invalid,
-                    "proxy.tls_certificate and proxy.tls_key are set together or not at all");
-    }
-    if (ours.tls_certificate.empty()) return {};
-    certificate_.emplace(ours.tls_certificate, ours.tls_key);
-    certificate_state_ = certificate_->state();
-    context_.tls = TRY(certificate_->load());
-    tell_doubts(context_.clock.now());
-    return {};
-}
-
-/// Files that changed are read again; what cannot be used is said once, and the earlier one served on.
-void Process::look_at_certificate(Instant now) {
-    if (!certificate_ || now - certificate_seen_at_ < certificate_period) return;
-    certificate_seen_at_ = now;
-    auto state = certificate_->state();
-    if (state != certificate_state_) {
-        certificate_state_ = std::move(state);
-        auto read = certificate_->load();
-        if (read) {
-            context_.tls = std::move(*read);
-            log_info("certificate.read");
-            tell_doubts(now);
-        } else {
-            log_warn("certificate.refused", {{"why", read.error().text + "; the earlier one is served on"}});
-        }
-    }
-    if (now - doubts_told_at_ > doubts_period) tell_doubts(now);
-}
-
-void Process::tell_doubts(Instant now) {
-    doubts_told_at_ = now;
     const auto& here = context_.inward;
-    const auto name = "w-0." + (here.public_domain.empty() ? here.apps_domain : here.public_domain);
-    for (const auto& doubt : doubts_about(*context_.tls, name, now, certificate_notice)) {
-        log_warn("certificate.doubtful", {{"why", context_.policy.tls_certificate + " " + doubt}});
-    }
+    const auto domain = here.public_domain.empty() ? here.apps_domain : here.public_domain;
+    certificate_ = TRY(tls::Certificate::read({.section = "proxy", .chain = ours.tls_certificate, .key = ours.tls_key, .name = "w-0." + domain,
+                                               .served = "*." + domain + ", where workspaces answer"}, context_.clock.now()));
+    if (certificate_) context_.tls = certificate_->context();
+    return {};
 }
 
 ErrorCode Process::try_listen(tcp::acceptor& acceptor, const tcp::endpoint& at) {
@@ -322,7 +289,7 @@ void Process::look() {
         }
     }
     keep_sessions(now);
-    look_at_certificate(now);
+    if (certificate_ && certificate_->look(now)) context_.tls = certificate_->context();
     context_.activity.flush(now);
     std::erase_if(context_.opened, [&](const auto& one) { return now - one.second > link_lifetime; });
     if (now - told_at_ >= tell_period && told_ != context_.counters) {

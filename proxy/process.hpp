@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "proxy/certificate.hpp"
 #include "proxy/connection.hpp"
 #include "proxy/place.hpp"
 
@@ -39,8 +38,6 @@ private:
     Result<void> check_policy();
     void keep_sessions(Instant now);
     Result<void> use_certificate();
-    void look_at_certificate(Instant now);
-    void tell_doubts(Instant now);
     Result<void> listen(const Listen& at);
     ErrorCode try_listen(tcp::acceptor& acceptor, const tcp::endpoint& at);
     ErrorCode try_patiently(tcp::acceptor& acceptor, const tcp::endpoint& at);
@@ -57,10 +54,7 @@ private:
     // Coroutines that still wait go with io_; what they use outlives it.
     Context context_;
     const Place& place_;
-    std::optional<Certificate> certificate_;
-    std::string certificate_state_;
-    Instant certificate_seen_at_;
-    Instant doubts_told_at_;
+    std::optional<tls::Certificate> certificate_;
     net::io_context io_{1};
     tcp::acceptor acceptor_{io_};
     std::vector<tcp::acceptor> plain_;                           // one for each slot, in order

@@ -43,7 +43,9 @@ std::vector<SettingsSection> make_catalog() {
         auto& section = all.emplace_back(SettingsSection{"gateway", "The HTTP API and the dashboard.", {}});
         add<gateway::Policy>(section, {
              {"port", "0: any free one"},
-             {"public_url", "how others reach it, through a front proxy: its pages may ask too"},
+             {"public_url", "how others reach it, by itself or through a front proxy: its pages may ask too"},
+             {"tls_certificate", "PEM chain of that name; empty: plain HTTP"},
+             {"tls_key", "both are read again when they change"},
              {"metrics_open", "/metrics without a token: no names or ids stand in it"},
              {"claim_wait", "when a claim names none"},
              {"request_timeout", "of what the bus is asked, beside claims"},

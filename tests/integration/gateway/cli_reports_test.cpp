@@ -160,27 +160,6 @@ TEST_F(CliReports, a_browser_that_failed_is_said_and_the_link_is_printed_32_N9) 
     EXPECT_TRUE(eventually([&] { return pages() == 0; })) << "it was read: it is gone";
 }
 
-TEST_F(CliReports, a_private_ca_may_vouch_for_the_gateway_36) {
-    const auto cert = cluster.state() + "/relay.pem", key = cluster.state() + "/relay.key", at = cluster.state() + "/relay.port";
-    ASSERT_EQ(shell("openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=relay -addext subjectAltName=IP:127.0.0.1 -keyout " + key +
-                    " -out " + cert + " 2>/dev/null").exit, 0);
-    Child relay({"/usr/bin/env", "python3", GATEWAY_TESTS_DIR "/tls_relay.py", cert, key, std::to_string(port()), at}, cluster.state() + "/relay.log");
-    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(at); })) << read_text(cluster.state() + "/relay.log");
-    const auto list = [&](const std::string& set, const std::string& flag) {
-        return shell("export BERTH_URL=https://127.0.0.1:" + read_text(at) + " " + set + "; $BERTH " + flag + " list");
-    };
-    const auto refused = list("", "");
-    EXPECT_EQ(refused.exit, 4) << refused.text;
-    EXPECT_THAT(refused.text, HasSubstr("--ca-file FILE, BERTH_CA_FILE or SSL_CERT_FILE"));
-    EXPECT_EQ(list("", "--ca-file " + cert).exit, 0);
-    EXPECT_EQ(list("BERTH_CA_FILE=" + cert, "").exit, 0);
-    EXPECT_EQ(list("SSL_CERT_FILE=" + cert, "").exit, 0);
-    const auto missing = list("BERTH_CA_FILE=/nonexistent", "");
-    EXPECT_EQ(missing.exit, 5);
-    EXPECT_THAT(missing.text, HasSubstr("BERTH_CA_FILE"));
-    relay.kill();
-}
-
 class FullDiskCli : public CliReports {
 protected:
     FullDiskCli() : CliReports("[ledger]\nballast_mib = 100000000\ntidy_every = \"200ms\"\n") {}

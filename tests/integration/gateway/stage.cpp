@@ -11,7 +11,7 @@ namespace berth::testing {
 
 namespace {
 
-constexpr const char* config = "[pool.default]\nslots_per_host = 4\n[gateway]\nport = 0\n";
+constexpr const char* config = "[pool.default]\nslots_per_host = 4\n[gateway]\n";
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -23,7 +23,7 @@ Answer read_json(WireAnswer plain) {
 
 }  // namespace
 
-GatewayStage::GatewayStage(const std::string& more_config) : cluster(config + more_config) {
+GatewayStage::GatewayStage(const std::string& more_config) : cluster(config + std::string{more_config.find("port = ") == std::string::npos ? "port = 0\n" : ""} + more_config) {
     cluster.start("broker");
     cluster.start("allocator");
     cluster.start("gateway");
