@@ -96,6 +96,7 @@ struct State {
     std::map<HostId, HostWatch> hosts;                    // not gone
     std::set<std::pair<Instant, WorkspaceId>> workspace_wakes;
     std::set<std::pair<Instant, HostId>> host_wakes;
+    std::set<WorkspaceId> turned_away;                    // over, and too many requests were open to ask
 
     std::map<std::string, Instant> listed_at;             // newest listing of each provider
     std::map<StrayKey, Stray> strays;

@@ -107,6 +107,7 @@ struct Taking {
         } else if (const auto stray = state.stray_asks.extract(answered.ask)) {
             answer_stray(turn, stray.mapped(), answered.outcome);
         }
+        ask_for_next(turn);
     }
 };
 

@@ -24,6 +24,7 @@ void settle(Turn& turn, Asking& asking, const std::string& subject, const Result
 // ---- workspaces.cpp: idle, expired, too old
 void refresh_workspace(Turn& turn, const WorkspaceId& id);
 void wake_workspaces(Turn& turn);
+void ask_for_next(Turn& turn);
 void read_activity(Turn& turn, const HostActivity& activity);
 void note_objection(Turn& turn, const WorkspaceId& id, Epoch epoch, const std::string& by);
 void answer_workspace(Turn& turn, const WorkspaceId& id, const Result<Done>& outcome);

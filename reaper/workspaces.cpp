@@ -81,6 +81,7 @@ void reap(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch, con
     auto& state = turn.state;
     if (!may_ask(state)) {
         watch.asking.not_before = turn.now + state.policy.retry;
+        state.turned_away.insert(workspace.workspace);
         return;
     }
     const auto id = state.next_ask++;
@@ -160,6 +161,13 @@ void judge(Turn& turn, const WorkspaceView& workspace, WorkspaceWatch& watch) {
     }
 }
 
+void look(Turn& turn, const WorkspaceId& id, WorkspaceWatch& watch) {
+    auto& state = turn.state;
+    const auto& workspace = state.view.workspaces.at(id);
+    judge(turn, workspace, watch);
+    if (!watch.asking.open) wake_at(state, id, watch, std::max(turn.now + Duration{1}, next_look(state, workspace, watch, turn.now)));
+}
+
 }  // namespace
 
 void refresh_workspace(Turn& turn, const WorkspaceId& id) {
@@ -179,6 +187,19 @@ void refresh_workspace(Turn& turn, const WorkspaceId& id) {
     if (!watch.asking.open) wake_at(state, id, watch, next_look(state, workspace, watch, turn.now));
 }
 
+// Where an answer made room, the next one that is over is asked for at once: many that end together end as fast as they are answered.
+void ask_for_next(Turn& turn) {
+    auto& state = turn.state;
+    while (state.view_known && !state.turned_away.empty() && may_ask(state)) {
+        const auto id = *state.turned_away.begin();
+        state.turned_away.erase(state.turned_away.begin());
+        const auto at = state.workspaces.find(id);
+        if (at == state.workspaces.end() || at->second.asking.open) continue;
+        at->second.asking.not_before = turn.now;
+        look(turn, id, at->second);
+    }
+}
+
 void wake_workspaces(Turn& turn) {
     auto& state = turn.state;
     for (std::uint32_t woken = 0; woken < state.policy.wakes_per_tick_max; ++woken) {
@@ -187,11 +208,7 @@ void wake_workspaces(Turn& turn) {
         state.workspace_wakes.erase(state.workspace_wakes.begin());
         auto& watch = state.workspaces.at(id);
         watch.wake_at.reset();
-        const auto& workspace = state.view.workspaces.at(id);
-        judge(turn, workspace, watch);
-        if (!watch.asking.open) {
-            wake_at(state, id, watch, std::max(turn.now + Duration{1}, next_look(state, workspace, watch, turn.now)));
-        }
+        look(turn, id, watch);
     }
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Leases that are over. The pool's idle window is 60 s; the host beats and reads every 10 s or so.
+#include <set>
+
 #include "tests/unit/reaper/scenario.hpp"
 
 namespace berth::reaper {
@@ -326,6 +328,25 @@ TEST(Over, NoMoreRequestsAreOpenThanThePolicyAllows) {
     world.answer();
     world.until(58);
     EXPECT_EQ(world.asks.size(), 3U);
+}
+
+TEST(Over, ManyThatEndTogetherAreAskedForAsFastAsAnswersCome) {
+    Scenario world{Policy{.asks_open_max = 3}};
+    world.host(1, 40);
+    for (int i = 1; i <= 40; ++i) world.lease(i, 1, 50, static_cast<std::uint32_t>(i - 1));
+    world.every_second = [&] { world.beat(1); };
+    world.until(51);
+    std::set<std::string> asked;
+    for (int answers = 0; answers < 40; ++answers) {       // no time passes
+        ASSERT_FALSE(world.asks.empty());
+        ASSERT_LE(world.asks.size(), 3U);
+        const auto ask = world.asks.front();
+        world.asks.erase(world.asks.begin());
+        asked.insert(std::get<ReapRequest>(ask.body).workspace.value);
+        world.take(Answered{ask.id, Done{}});
+    }
+    EXPECT_EQ(asked.size(), 40U) << "each of them, once";
+    EXPECT_TRUE(world.asks.empty());
 }
 
 }  // namespace
