@@ -294,12 +294,14 @@ def out_of_memory(me):
 
 
 def asleep_and_back(me):
-    """A laptop that is closed for a while."""
+    """A laptop that is closed for a while, again and again; an editor that wakes first finds its server again."""
     me.open()
     me.do("file", name="notes.txt")
     while me.going:
-        me.do("type", text="on ")
-        me.used()
+        for _ in range(4):
+            me.do("type", text="on ")
+            me.used()
+            me.rest(3)
         me.do("freeze")
         me.rest(25)
         me.do("thaw")
