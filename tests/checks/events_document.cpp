@@ -90,7 +90,7 @@ std::string words(const Roles& roles) {
 void print() {
     fmt::print("# Events and requests\n\n"
                "Generated from `events/catalog.hpp` by `tests/checks/events_document.cpp`; a test compares. To renew:\n"
-               "`BERTH_UPDATE_GOLDEN=1 ctest --preset dev -R catalog_equals_document`. How they travel: bus.md.\n");
+               "`BERTH_UPDATE_GOLDEN=1 ctest --preset dev -R catalog_equals`. How they travel: bus.md.\n");
     Types types;
     for (const auto kind : {MessageKind::fact, MessageKind::observation, MessageKind::intent, MessageKind::request}) {
         fmt::print("\n## {}s\n\n| name | sent by | received by | meaning |\n|---|---|---|---|\n", to_string(kind));

@@ -8,6 +8,6 @@ if [ "${BERTH_UPDATE_GOLDEN:-}" = 1 ]; then
     exit 0
 fi
 diff -u "$document" <("$program") || {
-    echo "the catalog and $document differ; run: BERTH_UPDATE_GOLDEN=1 ctest --preset dev -R catalog_equals_document" >&2
+    echo "the catalog and $document differ; run: BERTH_UPDATE_GOLDEN=1 ctest --preset dev -R catalog_equals" >&2
     exit 1
 }
