@@ -312,6 +312,20 @@ class RealUp(unittest.TestCase):
             self.refused(1, f"{path}: no answer within 3s", "--engine process", flags=("--engine", "docker"), env=env)
             self.assertLess(time.monotonic() - begun, 10)
 
+    def test_a_kernel_whose_watches_are_too_few_for_all_slots(self):
+        """Field report 23: all slots share one uid, and the kernel counts per uid. The limit is another one for this command alone."""
+        if os.geteuid() != 0:
+            self.skipTest("SKIPPED: another limit needs a mount, and that root")
+        limit = self.state + "/limit"
+        with open(limit, "w") as to:
+            to.write("9\n")
+        script = f"mount --bind {limit} /proc/sys/fs/inotify/max_user_instances && exec {BERTH} --state {self.state} doctor -o json"
+        done = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script], capture_output=True, text=True, timeout=60 * SLOWER)
+        row = next(row for row in json.loads(done.stdout) if row["part"] == "watches")
+        self.assertEqual(row["verdict"], "warning")
+        self.assertIn("max_user_instances is 9 for", row["text"])
+        self.assertIn("sysctl -w fs.inotify.max_user_instances=", row["advice"])
+
     def test_an_environment_that_can_not_start(self):
         self.refused(5, "cannot run /no/such/code-server", "script/code-server",
                      flags=("--set", "hostagent.process_command=/no/such/code-server"))
