@@ -160,6 +160,34 @@ void ask(Turn& turn, const Asked<LaunchFailedRequest>& asked) {
     turn.reply(asked.caller, turn.done(1));
 }
 
+void ask(Turn& turn, const Asked<LaunchMetRequest>& asked) {
+    const auto& [launch, ref, provider] = asked.body;
+    const auto at = turn.state.view.launches.find(launch);
+    if (at == turn.state.view.launches.end()) return turn.reply(asked.caller, turn.done(0));
+    const auto* host = turn.state.view.host_of(ref);
+    if (!host || host->liveness == Liveness::gone) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("no host {} in that incarnation, so launch {} is not met yet", ref.host.value, launch.value)});
+    }
+    if (host->pool != at->second.pool) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("launch {} was for pool {}, but host {} offers its slots to {}: mend --pool there",
+                                                                           launch.value, at->second.pool.value, ref.host.value, host->pool.value)});
+    }
+    const LaunchMet met{launch, at->second.pool, ref, provider};
+    turn.record(met, fmt::format("{} lists {} as the machine of launch {}", provider, host->instance, launch.value));
+    turn.reply(asked.caller, turn.done(1));
+}
+
+void ask(Turn& turn, const Asked<HostPricedRequest>& asked) {
+    const auto& [ref, price] = asked.body;
+    const auto* host = turn.state.view.host_of(ref);
+    if (!host || host->liveness == Liveness::gone) {
+        return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("no host {} in that incarnation that could cost anything", ref.host.value)});
+    }
+    if (host->price == price) return turn.reply(asked.caller, turn.done(0));
+    turn.record(HostPriced{ref, price}, fmt::format("its provider lists it as a {}", price.machine_type));
+    turn.reply(asked.caller, turn.done(1));
+}
+
 void expire_launches(Turn& turn) {
     // The scaler speaks first, at the deadline; this ends what it never spoke of.
     std::vector<LaunchStarted> over;

@@ -69,6 +69,8 @@ void Process::serve_all() {
     serve_asked<CondemnRequest>();
     serve_asked<LaunchRequest>();
     serve_asked<LaunchFailedRequest>();
+    serve_asked<LaunchMetRequest>();
+    serve_asked<HostPricedRequest>();
     serve_asked<ReapRequest>();
 }
 

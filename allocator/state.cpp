@@ -98,6 +98,9 @@ public:
     void operator()(const SlotQuarantined& fact) { refresh_rank(state_, fact.host); }
     void operator()(const SlotCleared& fact) { refresh_rank(state_, fact.host); }
     void operator()(const LaunchFailed& fact) { state_.blocked_by[fact.pool] = fact.text; }
+    void operator()(const LaunchMet& fact) {
+        if (!state_.view.is_retired(fact.pool)) state_.blocked_by.erase(fact.pool);
+    }
     template <class Other>
     void operator()(const Other&) {}
 

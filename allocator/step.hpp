@@ -62,7 +62,7 @@ using Input = std::variant<Begin, PoolConfigured, PoolsConfigured, StorageChange
                            Asked<HostHeartbeat>, Asked<HostObjected>, Asked<CordonRequest>, Asked<UncordonRequest>,
                            Asked<DrainRequest>, Asked<EndHostRequest>, Asked<PermitCheckRequest>, Asked<UnknownRequest>, Asked<GoneRequest>,
                            Asked<CondemnRequest>,
-                           Asked<LaunchRequest>, Asked<LaunchFailedRequest>, Asked<ReapRequest>>;
+                           Asked<LaunchRequest>, Asked<LaunchFailedRequest>, Asked<LaunchMetRequest>, Asked<HostPricedRequest>, Asked<ReapRequest>>;
 
 using ReplyBody = std::variant<ClaimReply, Done, HostOrders, Permit, LaunchReply, EndHostReply>;
 struct Reply {

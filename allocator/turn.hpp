@@ -89,6 +89,8 @@ void ask(Turn& turn, const Asked<DrainRequest>& asked);
 void ask(Turn& turn, const Asked<PermitCheckRequest>& asked);
 void ask(Turn& turn, const Asked<LaunchRequest>& asked);
 void ask(Turn& turn, const Asked<LaunchFailedRequest>& asked);
+void ask(Turn& turn, const Asked<LaunchMetRequest>& asked);
+void ask(Turn& turn, const Asked<HostPricedRequest>& asked);
 void hear_seal(Turn& turn, const PendingCommand& pending, const Result<HostAnswer>& answer);
 void expire_launches(Turn& turn);
 

@@ -72,6 +72,7 @@ std::string gist_of(std::string_view type, const Json& data) {
     if (type == "host.registered") return gist.add("", "host").add("in pool", "pool").add("with slots", "slots").text();
     if (type == "host.unknown") return gist.add("", "host").add("last heard", "last_heartbeat_at").text();
     if (type == "launch.failed") return gist.add("", "launch").add("", "failure").add("–", "text").text();
+    if (type == "launch.met") return gist.add("", "launch").add("in pool", "pool").add("by", "provider").text();
     if (type == "launch.started") return gist.add("", "launch").add("in pool", "pool").text();
     if (type == "pool.defined") {
         return gist.add("", "pool").add("buffer", "buffer").add("", "buffer_unit").add("hosts", "hosts_min").add("to", "hosts_max").text();

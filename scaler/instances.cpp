@@ -16,6 +16,7 @@ namespace berth::scaler {
 namespace {
 
 constexpr std::size_t instances_per_call_max = 50;     // what Auto Scaling takes
+constexpr std::size_t prices_open_max = 20;            // requests at once
 
 bool runs(const Instance& instance) {
     return instance.state == InstanceState::pending || instance.state == InstanceState::running;
@@ -77,6 +78,24 @@ void start_stopped(Turn& turn, const std::string& provider, const Listing& listi
     if (!names.empty()) state.start_calls[turn.call(provider, StartCall{names})] = names;
 }
 
+// What a machine costs is a fact of its host, so that what was spent can be told later.
+void tell_prices(Turn& turn, const Listing& listing) {
+    auto& state = turn.state;
+    std::optional<Hosts> hosts;
+    std::erase_if(state.pricing, [&](const auto& entry) { return !entry.second.open && !state.view.hosts.contains(entry.first); });
+    for (const auto& instance : listing.instances) {
+        if (state.price_asks.size() >= prices_open_max) return;
+        if (!instance.price || !runs(instance)) continue;
+        if (!hosts) hosts.emplace(state.view);
+        const auto* host = hosts->on(instance);
+        if (!host || host->price == instance.price) continue;
+        auto& trying = state.pricing[host->host];
+        if (!may_try(trying, turn.now)) continue;
+        opened(trying);
+        state.price_asks[turn.ask(HostPricedRequest{{host->host, host->incarnation}, *instance.price})] = host->host;
+    }
+}
+
 // What an audit finds is said once, and again when it changes.
 void tell_advice(Turn& turn, const std::vector<PoolAdvice>& before, const std::vector<PoolAdvice>& now) {
     for (const auto& advice : now) {
@@ -125,6 +144,7 @@ void read_listing(Turn& turn, ProviderSnapshot snapshot) {
     listing = listing_of(std::move(snapshot));
     if (state.view_known) protect_hosts(turn, provider, listing);
     if (state.view_known) start_stopped(turn, provider, listing);
+    if (state.view_known) tell_prices(turn, listing);
 }
 
 void answer_protect_call(Turn& turn, const std::vector<std::string>& instances, const CallAnswered& answered) {
@@ -141,6 +161,12 @@ void answer_start_call(Turn& turn, const std::vector<std::string>& instances, co
     for (const auto& [name, error] : answered.instances) {
         if (error) turn.line(LogLevel::warn, "host.start_failed", name, error->text);
     }
+}
+
+void answer_price(Turn& turn, const HostId& host, const Answer& answer) {
+    closed(turn.state.policy, turn.state.pricing[host], turn.now);
+    if (answer) turn.state.pricing.erase(host);
+    else turn.line(LogLevel::warn, "ask.refused", host.value, answer.error().text);
 }
 
 void end_orphan(Turn& turn, const OrphanAsked& asked) {

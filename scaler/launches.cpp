@@ -2,7 +2,7 @@
 // A launch from its fact to the provider. The launch id is the client token, so that calling again
 // (after a lost answer, or by the next scaler) brings the same instance and never a second one.
 //
-//   fact ──► calling ──► accepted ──► (it registers) *over
+//   fact ──► calling ──► accepted ──► (it registers, or its machine's host is met) *over
 //               │            └────► silent past deadline and grace ─► *failed (configuration)
 //               └──► *failed (quota · capacity · permission · configuration · throttle · lost)
 #include <fmt/format.h>
@@ -38,6 +38,19 @@ const LaunchTrouble* trouble_of(const State& state, const std::string& provider,
     return at == troubles.rend() ? nullptr : &*at;
 }
 
+// The machines of a group may not know their launch, so that their hosts register without it.
+bool meet(Turn& turn, const LaunchStarted& launch, const Instance& found, const PoolDefined& pool, Flight& flight) {
+    if (!may_try(flight.meeting, turn.now)) return flight.meeting.open;
+    for (const auto& [id, host] : turn.state.view.hosts) {
+        if (host.liveness == Liveness::gone || instance_of(host) != found.instance || !is_life_of(found, host.incarnation)) continue;
+        opened(flight.meeting);
+        turn.line(LogLevel::info, "launch.met", launch.launch.value, fmt::format("by host {} on instance {}", id.value, found.instance));
+        turn.state.meeting_asks[turn.ask(LaunchMetRequest{launch.launch, {id, host.incarnation}, pool.provider})] = launch.launch;
+        return true;
+    }
+    return false;
+}
+
 using Wanted = std::map<PoolName, std::vector<LaunchStarted>>;
 
 void drive(Turn& turn, const LaunchStarted& launch, Flight& flight, Wanted& wanted) {
@@ -58,6 +71,7 @@ void drive(Turn& turn, const LaunchStarted& launch, Flight& flight, Wanted& want
         return fail_launch(turn, launch.launch, flight, LaunchFailure::lost,
                            fmt::format("instance {} ended before it registered", found->instance));
     }
+    if (found && meet(turn, launch, *found, *pool, flight)) return;
     if (const auto* trouble = found || !flight.accepted ? nullptr : trouble_of(state, pool->provider, launch)) {
         return fail_launch(turn, launch.launch, flight, trouble->failure, trouble->text);
     }
@@ -133,6 +147,13 @@ void answer_launch_call(Turn& turn, const std::vector<LaunchId>& launches, const
             take_outcome(turn, {launch, {}, answered.error.value_or(ProviderError{LaunchFailure::lost, "the provider's answer does not name it"})});
         }
     }
+}
+
+void answer_meeting(Turn& turn, const LaunchId& launch, const Answer& answer) {
+    const auto at = turn.state.flights.find(launch);
+    if (at == turn.state.flights.end()) return;
+    closed(turn.state.policy, at->second.meeting, turn.now);
+    if (!answer) turn.line(LogLevel::warn, "ask.refused", launch.value, answer.error().text);
 }
 
 void answer_flight(Turn& turn, const LaunchId& launch, const Answer& answer) {

@@ -12,6 +12,7 @@ namespace {
 struct SubjectOf {
     std::string operator()(const LaunchRequest& request) const { return request.pool.value; }
     std::string operator()(const LaunchFailedRequest& request) const { return request.launch.value; }
+    std::string operator()(const LaunchMetRequest& request) const { return request.launch.value; }
     std::string operator()(const PermitCheckRequest& request) const { return request.permit.host.host.value; }
     std::string operator()(const CondemnRequest& request) const { return request.instance; }
     template <class T>

@@ -54,6 +54,7 @@ struct Flight {
     std::string instance;
     Trying calling;
     Trying failing;                       // allocator.launch_failed
+    Trying meeting;                       // allocator.launch_met
 };
 
 BERTH_ENUM(VictimPhase, cordoning, draining, checking, ending, confirming, uncordoning)
@@ -112,7 +113,9 @@ struct State {
 
     std::map<AskId, PoolName> pool_asks;
     std::map<AskId, LaunchId> flight_asks;
+    std::map<AskId, LaunchId> meeting_asks;
     std::map<AskId, HostId> victim_asks;
+    std::map<AskId, HostId> price_asks;
     std::map<CallId, std::vector<LaunchId>> launch_calls;
     std::map<CallId, HostId> victim_calls;
     std::map<CallId, std::vector<std::string>> protect_calls;   // instances
@@ -121,6 +124,7 @@ struct State {
     std::map<CallId, Orphan> orphan_calls;               // it is being ended
     std::set<std::string> protecting;
     std::map<std::string, Trying> starting;              // instances that were stopped behind our back
+    std::map<HostId, Trying> pricing;                    // hosts whose price is being written down
     std::set<std::string> ending_orphans;                // instances, from the first question to the last answer
     AskId next_ask = 1;
     CallId next_call = 1;

@@ -77,6 +77,9 @@ void look_at(Turn& turn, const T& fact) {
     } else if constexpr (std::is_same_v<T, HostRegistered>) {
         if (fact.launch) state.pools[fact.pool].pauses.clear();  // launches work again
         refresh_flights(turn);
+    } else if constexpr (std::is_same_v<T, LaunchMet>) {
+        state.pools[fact.pool].pauses.clear();
+        refresh_flights(turn);
     } else if constexpr (std::is_same_v<T, HostDrained>) {
         if (const auto* host = state.view.host_of(fact.host)) adopt_victim(turn, *host);
     }
@@ -116,6 +119,10 @@ struct Taking {
             answer_pool(turn, pool.mapped(), answered.outcome);
         } else if (const auto flight = state.flight_asks.extract(answered.ask)) {
             answer_flight(turn, flight.mapped(), answered.outcome);
+        } else if (const auto meeting = state.meeting_asks.extract(answered.ask)) {
+            answer_meeting(turn, meeting.mapped(), answered.outcome);
+        } else if (const auto priced = state.price_asks.extract(answered.ask)) {
+            answer_price(turn, priced.mapped(), answered.outcome);
         } else if (const auto victim = state.victim_asks.extract(answered.ask)) {
             answer_victim(turn, victim.mapped(), answered.outcome);
         } else if (auto orphan = state.orphan_asks.extract(answered.ask)) {

@@ -45,7 +45,7 @@ using Input = std::variant<Tick, ViewReply, ViewLost, FactRecord, LedgerHead, Pr
 // ---- decisions
 
 using AskBody = std::variant<LaunchRequest, LaunchFailedRequest, CordonRequest, UncordonRequest, DrainRequest,
-                             PermitCheckRequest, GoneRequest, CondemnRequest>;
+                             PermitCheckRequest, GoneRequest, CondemnRequest, LaunchMetRequest, HostPricedRequest>;
 struct Ask {
     AskId id = 0;
     AskBody body;

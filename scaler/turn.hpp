@@ -54,6 +54,7 @@ void note_launch_failed(Turn& turn, const LaunchFailed& fact);
 void refresh_flights(Turn& turn);
 void drive_flights(Turn& turn);
 void answer_launch_call(Turn& turn, const std::vector<LaunchId>& launches, const CallAnswered& answered);
+void answer_meeting(Turn& turn, const LaunchId& launch, const Answer& answer);
 void answer_flight(Turn& turn, const LaunchId& launch, const Answer& answer);
 
 // ---- shrink.cpp: one named victim at a time
@@ -68,6 +69,7 @@ void read_report(Turn& turn, ProviderReport report);
 void read_listing(Turn& turn, ProviderSnapshot snapshot);
 void answer_protect_call(Turn& turn, const std::vector<std::string>& instances, const CallAnswered& answered);
 void answer_start_call(Turn& turn, const std::vector<std::string>& instances, const CallAnswered& answered);
+void answer_price(Turn& turn, const HostId& host, const Answer& answer);
 void end_orphan(Turn& turn, const OrphanAsked& asked);
 void answer_orphan(Turn& turn, Orphan orphan, const Answer& answer);
 void answer_orphan_call(Turn& turn, const Orphan& orphan, const CallAnswered& answered);

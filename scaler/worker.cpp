@@ -107,6 +107,9 @@ void Worker::do_list(Provider& provider) {
     }
     auto listed = guarded([&] { return provider.list(); });
     if (!listed) return log_warn("provider.list_failed", {{"failure", listed.error().failure}, {"why", listed.error().text}});
+    auto& [snapshot, report] = *listed;
+    if (!report.troubles.empty()) snapshot.troubles = report.troubles;     // for whoever shows them
+    if (!report.advice.empty()) snapshot.advice = report.advice;
     loop_.post([this, seen = std::move(*listed)]() mutable {
         if (handlers_.on_report) handlers_.on_report(std::move(seen.report));
         handlers_.on_listing(std::move(seen.snapshot));

@@ -188,6 +188,39 @@ TEST(Hosts, I31_LaunchesAreFactsWithinThePoolsMaximum) {
     EXPECT_TRUE(play.state.view.launches.empty()) << "no launch is in flight for ever";
 }
 
+TEST(Hosts, a_launch_is_met_by_the_host_that_the_provider_names) {
+    Play play;
+    const auto caller = play.ask(LaunchRequest{.pool = {"default"}, .count = 1}, Role::scaler, "scaler");
+    const auto launch = play.reply_to<LaunchReply>(caller)->launches[0];
+    const auto early = play.ask(LaunchMetRequest{launch, {{"h-1"}, {"i-h-1"}}, "cloud"}, Role::scaler, "scaler");
+    EXPECT_EQ(play.refusal_of(early)->kind, ErrorKind::conflict) << "there is no such host yet";
+    play.host("h-1", 1);
+    const HostRef host{{"h-1"}, play.state.view.hosts.at({"h-1"}).incarnation};
+    EXPECT_TRUE(play.state.view.hosts.at({"h-1"}).is_static());
+
+    play.ask(LaunchMetRequest{launch, host, "cloud"}, Role::scaler, "scaler");
+    play.ask(LaunchMetRequest{launch, host, "cloud"}, Role::scaler, "scaler");
+
+    EXPECT_THAT(play.told<LaunchMet>(), ::testing::ElementsAre(LaunchMet{launch, {"default"}, host, "cloud"})) << "once";
+    EXPECT_TRUE(play.state.view.launches.empty());
+    EXPECT_EQ(play.state.view.hosts.at({"h-1"}).provider, "cloud") << "whoever launched it may give it back";
+}
+
+TEST(Hosts, req31_what_a_host_costs_is_a_fact_once_and_again_when_it_changes) {
+    Play play;
+    play.host("h-1", 1);
+    const HostRef host{{"h-1"}, play.state.view.hosts.at({"h-1"}).incarnation};
+    const HostPrice price{"t3.large", "us-east-1a", false, 83'200};
+
+    play.ask(HostPricedRequest{host, price}, Role::scaler, "scaler");
+    play.ask(HostPricedRequest{host, price}, Role::scaler, "scaler");
+    const auto unknown = play.ask(HostPricedRequest{{{"h-9"}, {"i"}}, price}, Role::scaler, "scaler");
+
+    EXPECT_THAT(play.told<HostPriced>(), ::testing::ElementsAre(HostPriced{host, price}));
+    EXPECT_EQ(play.state.view.hosts.at({"h-1"}).price, price);
+    EXPECT_EQ(play.refusal_of(unknown)->kind, ErrorKind::conflict);
+}
+
 TEST(Hosts, I33_EveryFactHasAReason) {
     Play play;
     play.host("h-1", 1);

@@ -110,5 +110,35 @@ TEST(Group, an_audits_finding_is_said_once) {
     EXPECT_EQ(std::count_if(scene.lines.begin(), scene.lines.end(), [](const auto& line) { return line.find("pool.advice") != std::string::npos; }), 1);
 }
 
+TEST(Group, a_host_that_does_not_know_its_launch_is_met_by_what_the_listing_says) {
+    Scenario scene(pool_of_hosts(1));
+    scene.is_a_group = true;
+    scene.agents_know_launch = false;
+    scene.until(5);
+    bring(scene, "i-1");
+
+    scene.until(60);
+
+    EXPECT_THAT(scene.story, ElementsAre("1 granted 1", "1 launch l-1", "15 met l-1 i-1"));
+    EXPECT_TRUE(scene.ledger.launches.empty());
+    EXPECT_EQ(scene.ledger.hosts.at({"i-1"}).provider, "local") << "whoever launched it may give it back";
+}
+
+TEST(Group, the_price_of_a_machine_is_written_down_once_and_when_it_changes) {
+    Scenario scene(pool_of_hosts(1));
+    scene.is_a_group = true;
+    scene.until(5);
+    bring(scene, "i-1");
+    scene.cloud.at("i-1").price = HostPrice{"t3.large", "us-east-1a", false, 83'200};
+    scene.until(40);
+    scene.cloud.at("i-1").price->spot = true;
+    scene.cloud.at("i-1").price->microdollars_per_hour = 30'000;
+
+    scene.until(60);
+
+    EXPECT_THAT(scene.story, ElementsAre("1 granted 1", "1 launch l-1", "20 priced i-1 83200", "50 priced i-1 30000"));
+    EXPECT_EQ(scene.ledger.hosts.at({"i-1"}).price, scene.cloud.at("i-1").price);
+}
+
 }  // namespace
 }  // namespace berth::scaler

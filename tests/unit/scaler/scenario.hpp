@@ -48,6 +48,7 @@ public:
     bool launch_answers = true;                 // false: the call works and its answer is lost
     bool terminate_works = true;
     bool agents_register = true;
+    bool agents_know_launch = true;             // as their instance's tag says it
     bool provider_lists = true;
     bool allocator_speaks = true;               // its beacon
     std::optional<Error> allocator_error;
@@ -200,7 +201,7 @@ private:
         for (const auto& [name, instance] : cloud) {
             if (!instance.launch || instance.launched_at + boot > now || instance.state != InstanceState::running) continue;
             if (ledger.hosts.contains({name})) continue;
-            tell(HostRegistered{.host = {name}, .incarnation = {"i"}, .pool = {"default"}, .launch = instance.launch,
+            tell(HostRegistered{.host = {name}, .incarnation = {"i"}, .pool = {"default"}, .launch = agents_know_launch ? instance.launch : std::nullopt,
                                 .slots = ledger.pools.at({"default"}).slots_per_host});
         }
     }
@@ -220,6 +221,16 @@ private:
     Result<Good> decide(const LaunchFailedRequest& request) {
         say("failed {} {}", request.launch.value, to_string(request.failure));
         tell(LaunchFailed{request.launch, {"default"}, request.failure, request.text});
+        return Good{Done{.count = 1}};
+    }
+    Result<Good> decide(const LaunchMetRequest& request) {
+        say("met {} {}", request.launch.value, request.host.host.value);
+        tell(LaunchMet{request.launch, {"default"}, request.host, request.provider});
+        return Good{Done{.count = 1}};
+    }
+    Result<Good> decide(const HostPricedRequest& request) {
+        say("priced {} {}", request.host.host.value, request.price.microdollars_per_hour);
+        tell(HostPriced{request.host, request.price});
         return Good{Done{.count = 1}};
     }
     Result<Good> decide(const CordonRequest& request) {
