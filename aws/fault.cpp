@@ -148,7 +148,7 @@ std::string way_out(FaultClass kind, std::string_view action, std::string_view c
             return fmt::format("allow {} to these credentials (deploy/aws/policy.json)", action);
         case FaultClass::quota: return "ask for a higher quota of the account in that region (Service Quotas), or use another machine type";
         case FaultClass::capacity: return "use another zone or machine type, or wait";
-        case FaultClass::configuration: return "mend the pool's [template] or the group";
+        case FaultClass::configuration: return "mend the flag, or the pool's [template] and its group";
         case FaultClass::missing: return "check the name and the region";
         case FaultClass::skew: return "set this machine's clock (chrony, systemd-timesyncd)";
         case FaultClass::unreachable: return "check the network, the region's name and AWS_ENDPOINT_URL";
@@ -188,6 +188,10 @@ Error to_error(const Fault& fault) {
         case FaultClass::missing: return {ErrorKind::not_found, fault.text};
         default: return {ErrorKind::unavailable, fault.text};
     }
+}
+
+tl::unexpected<Fault> refused(const Error& error) {
+    return tl::make_unexpected(Fault{.kind = error.kind == ErrorKind::denied ? FaultClass::permission : FaultClass::configuration, .text = error.text});
 }
 
 }  // namespace berth::aws

@@ -50,5 +50,16 @@ Fault fault_of(std::string_view action, long status, std::string_view body);
 
 /// As the rest of berth tells it.
 Error to_error(const Fault& fault);
+/// And back: what was found out before any call.
+tl::unexpected<Fault> refused(const Error& error);
 
 }  // namespace berth::aws
+
+namespace berth::detail {
+// TRY() takes a Called<T> where one is returned.
+template <class T>
+T take(aws::Called<T>&& called) {
+    return std::move(*called);
+}
+inline void take(aws::Called<void>&&) {}
+}  // namespace berth::detail

@@ -6,6 +6,7 @@
 #include "base/clock.hpp"
 #include "cli/browser.hpp"
 #include "cli/claiming.hpp"
+#include "cli/instances.hpp"
 #include "cli/text.hpp"
 #include "cli/workspace_columns.hpp"
 
@@ -24,23 +25,7 @@ struct ClaimFlags {
     std::string key;
     bool no_wait = false;
     bool open = false;
-    // Flags of the older command line (requirements 23).
-    std::string provider, instance_type, public_key, zone;
 };
-
-Result<void> refuse_cloud_flags(const ClaimFlags& flags) {
-    const std::pair<const char*, const std::string*> cloud_only[] = {{"--instance-type", &flags.instance_type},
-                                                                     {"--public-key", &flags.public_key},
-                                                                     {"--availability-zone", &flags.zone}};
-    if (!flags.provider.empty() && flags.provider != "local") {
-        return fail(ErrorKind::invalid, "--provider {}: needs a pool of that provider; name it with --pool (see `berth pools`)",
-                    flags.provider);
-    }
-    for (const auto& [name, value] : cloud_only) {
-        if (!value->empty()) return fail(ErrorKind::invalid, "{} needs an aws pool; this berth runs local hosts (see `berth pools`)", name);
-    }
-    return {};
-}
 
 // Says what became of a wish for another length, where it was not met as asked.
 void tell_of_length(const Json& claimed, const ClaimOrder& order, Instant now) {
@@ -56,7 +41,6 @@ void tell_of_length(const Json& claimed, const ClaimOrder& order, Instant now) {
 }
 
 Result<Exit> run_claim(const Shared& shared, const ClaimFlags& flags) {
-    TRY(refuse_cloud_flags(flags));
     ClaimOrder order{flags.user.empty() ? own_user() : flags.user, flags.project, flags.pool, flags.key, {}, {}};
     if (order.key.empty()) order.key = new_claim_key();
     if (!flags.ttl.empty()) order.ttl = TRY(duration_flag("--ttl", flags.ttl));
@@ -85,26 +69,57 @@ Result<Exit> run_claim(const Shared& shared, const ClaimFlags& flags) {
 
 }  // namespace
 
+namespace {
+
+// What claim and create have in common.
+CLI::Option* add_claim_flags(CLI::App* command, ClaimFlags& flags) {
+    auto* project = command->add_option("project", flags.project, "the project's name");
+    command->add_option("--user", flags.user, "whose workspace (default: $USER)");
+    command->add_option("--pool", flags.pool, "from this pool");
+    command->add_option("--ttl,--duration", flags.ttl, "length of the lease, as 90m or 8h; of a running one, its end moves later");
+    auto* wait = command->add_option("--wait", flags.wait, "how long to wait, as 2m");
+    command->add_flag("--no-wait", flags.no_wait, "answer at once, with the reason when nothing is free")->excludes(wait);
+    command->add_option("--idempotency-key", flags.key, "asking again with this key gives the same answer");
+    command->add_flag("--open", flags.open, "open it in the browser");
+    return project;
+}
+
+}  // namespace
+
 void add_claim(Commands& commands) {
     auto flags = std::make_shared<ClaimFlags>();
     auto* command = commands.add("claim", "Workspaces", "Get or make the workspace of a project, and wait until it is ready",
                                  "berth claim web-shop --ttl 4h --open\n\nEnvironment: USER (default of --user)\n"
                                  "Exit: 3 nothing free, 6 this key's outcome is over, 124 not ready in time, 130 let go (the claim goes on)");
-    command->alias("create");
-    command->add_option("project", flags->project, "the project's name")->required();
-    command->add_option("--user", flags->user, "whose workspace (default: $USER)");
-    command->add_option("--pool", flags->pool, "from this pool");
-    command->add_option("--ttl,--duration", flags->ttl, "length of the lease, as 90m or 8h; of a running one, its end moves later");
-    auto* wait = command->add_option("--wait", flags->wait, "how long to wait, as 2m");
-    command->add_flag("--no-wait", flags->no_wait, "answer at once, with the reason when nothing is free")->excludes(wait);
-    command->add_option("--idempotency-key", flags->key, "asking again with this key gives the same answer");
-    command->add_flag("--open", flags->open, "open it in the browser");
-    command->add_option("--provider", flags->provider, "as in older versions; needs a pool of that provider");
-    command->add_option("--instance-type", flags->instance_type, "only with an aws pool");
-    command->add_option("--public-key", flags->public_key, "only with an aws pool");
-    command->add_option("--availability-zone", flags->zone, "only with an aws pool");
+    add_claim_flags(command, *flags)->required();
     commands.add_output(command, {"table", "wide", "json", "yaml", "name"});
     commands.set_action(command, [&commands, flags] { return run_claim(commands.shared(), *flags); });
+}
+
+// With a project it is a claim; without one it makes an instance of its own, as `instance-manager` did.
+void add_create(Commands& commands) {
+    auto flags = std::make_shared<ClaimFlags>();
+    auto instance = std::make_shared<InstanceFlags>();
+    auto* command = commands.add("create", "Workspaces", "With a project: claim its workspace. Without: make an EC2 instance with a time to live",
+                                 "berth create --instance-type t3.micro --duration 2h --public-key ~/.ssh/id_ed25519.pub\n  berth create web-shop --ttl 4h\n\n"
+                                 "Exit: 3 no capacity, quota or budget, 4 credentials or rights, 124 not up in time (it goes on)");
+    add_claim_flags(command, *flags);
+    add_instance_flags(command, *instance);
+    commands.add_output(command, {"table", "wide", "json", "yaml", "name"});
+    commands.set_action(command, [&commands, flags, instance]() -> Result<Exit> {
+        if (flags->project.empty()) {
+            instance->duration = flags->ttl;
+            instance->no_wait = flags->no_wait;
+            instance->key = flags->key;
+            return create_instance(commands.shared(), *instance);
+        }
+        if (!instance->provider.empty() && instance->provider != "local") {
+            return fail(ErrorKind::invalid, "--provider {} with a project: a claim takes a pool's machines, whatever provider they are of; name the pool with --pool (see `berth pools`)",
+                        instance->provider);
+        }
+        if (const auto given = instance->first_given(); !given.empty()) return fail(ErrorKind::invalid, "{} is of an instance of its own; leave the project '{}' out", given, flags->project);
+        return run_claim(commands.shared(), *flags);
+    });
 }
 
 }  // namespace berth::cli

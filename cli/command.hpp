@@ -58,6 +58,7 @@ private:
 // One line and one file per command.
 void add_up(Commands& commands);
 void add_claim(Commands& commands);
+void add_create(Commands& commands);
 void add_open(Commands& commands);
 void add_release(Commands& commands);
 void add_stop(Commands& commands);
@@ -70,6 +71,8 @@ void add_status(Commands& commands);
 void add_hosts(Commands& commands);
 void add_host_token(Commands& commands);
 void add_pools(Commands& commands);
+void add_terminate(Commands& commands);
+void add_service(Commands& commands);
 void add_tap(Commands& commands);
 void add_why(Commands& commands);
 void add_wait(Commands& commands);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "cli/instances.hpp"
 #include "cli/workspace_command.hpp"
 
 namespace berth::cli {
@@ -43,6 +44,7 @@ Result<Exit> run(const Shared& shared, const Flags& flags) {
     if (flags.instance.empty() == flags.name.empty()) {
         return fail(ErrorKind::invalid, "name the workspace, or its machine with --instance-id");
     }
+    if (is_of_ec2(shared, flags.instance)) return extend_instance(shared, flags.instance, end - RealClock{}.now());
     auto gateway = TRY(GatewayClient::find(shared));
     const auto id = flags.instance.empty() ? TRY(gateway.resolve(flags.name, flags.user.empty() ? own_user() : flags.user))
                                            : TRY(workspace_on(gateway, flags.instance));
@@ -65,7 +67,7 @@ void add_extend(Commands& commands) {
     auto* by = command->add_option("length,--ttl,--duration", flags->by, "from now, as 90m or 4h");
     auto* until = command->add_option("--until", flags->until, "an instant, as 2026-11-21T18:00:00Z")->excludes(by);
     by->excludes(until);
-    command->add_option("--instance-id", flags->instance, "the workspace on this machine");
+    command->add_option("--instance-id", flags->instance, "an instance of `berth create`, or the workspace on this machine");
     commands.add_output(command, {"table", "json", "yaml", "name"});
     commands.set_action(command, [&commands, flags]() -> Result<Exit> {
         if (flags->by.empty() && flags->until.empty()) return fail(ErrorKind::invalid, "say how long, as in `berth extend web-shop 4h`, or with --until");

@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "cli/gateway_client.hpp"
+#include "cli/instances.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/workspace_columns.hpp"
 
@@ -22,6 +23,8 @@ struct Flags {
     std::string pool;
     bool all = false;
     bool watch = false;
+    std::string provider;
+    std::vector<std::string> regions;
 };
 
 Result<std::vector<Json>> fetch(GatewayClient& gateway, const Flags& flags) {
@@ -73,7 +76,10 @@ Result<Exit> watch(GatewayClient& gateway, const Flags& flags, const Look& look)
 
 Result<Exit> run(const Shared& shared, const Flags& flags) {
     const auto look = TRY(shared.look());
-    auto gateway = TRY(GatewayClient::find(shared));
+    if (!flags.provider.empty() && flags.provider != "aws") return fail(ErrorKind::invalid, "--provider {}: instances are made at aws only; workspaces are listed without it", flags.provider);
+    auto found = GatewayClient::find(shared);
+    if (!flags.provider.empty() || !flags.regions.empty() || (!found && has_made_instances(shared))) return list_instances(shared, flags.regions, flags.all);
+    auto gateway = TRY(std::move(found));
     if (flags.watch) return watch(gateway, flags, look);
     const auto rows = TRY(fetch(gateway, flags));
     print(TRY(render_rows(workspace_columns(RealClock{}.now()), rows, "workspace", look)));
@@ -92,6 +98,8 @@ void add_list(Commands& commands) {
     command->add_option("--in", flags->state, "only in this state, as active or stopped");
     command->add_option("--pool", flags->pool, "only of this pool");
     command->add_flag("-a,--all", flags->all, "also what was destroyed lately");
+    command->add_option("--provider", flags->provider, "aws: the instances of `berth create` instead; without a berth here they are what is listed");
+    command->add_option("--region", flags->regions, "of instances: look there and nowhere else");
     commands.add_output(command, {"table", "wide", "json", "yaml", "name"});
     commands.set_action(command, [&commands, flags] { return run(commands.shared(), *flags); });
 }

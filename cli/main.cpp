@@ -29,6 +29,7 @@ void add_shared_flags(CLI::App& app, Shared& shared) {
 void add_commands(Commands& commands) {
     add_up(commands);
     add_claim(commands);
+    add_create(commands);
     add_open(commands);
     add_list(commands);
     add_wait(commands);
@@ -42,6 +43,8 @@ void add_commands(Commands& commands) {
     add_hosts(commands);
     add_host_token(commands);
     add_pools(commands);
+    add_terminate(commands);
+    add_service(commands);
     add_config(commands);
     add_doctor(commands);
     add_tap(commands);

@@ -3,6 +3,7 @@
 #include "base/about.hpp"
 #include "base/clock.hpp"
 #include "cli/claiming.hpp"
+#include "cli/instances.hpp"
 #include "cli/text.hpp"
 #include "cli/workspace_columns.hpp"
 #include "cli/workspace_command.hpp"
@@ -14,6 +15,7 @@ namespace {
 struct Flags : WorkspaceFlags {
     std::string wait = "2m";
     bool no_wait = false;
+    std::string instance;
 };
 
 // The claim expired with its wait: nothing is left that could start it.
@@ -22,6 +24,8 @@ bool ended_by_itself(const Error& error) { return error.kind == ErrorKind::no_ca
 // Waiting for a start is waiting for a claim: a place in line, a reason, and an end, after which nothing starts
 // by surprise.
 Result<Exit> run(const Shared& shared, const Flags& flags) {
+    if (flags.name.empty() == flags.instance.empty()) return fail(ErrorKind::invalid, "name the workspace, or an instance of `berth create` with --instance-id");
+    if (!flags.instance.empty()) return start_instance(shared, flags.instance, flags.no_wait);
     const auto look = TRY(shared.look());
     const auto at_most = TRY(duration_flag("--wait", flags.wait));
     auto [gateway, id] = TRY(find_workspace(shared, flags));
@@ -57,6 +61,8 @@ void add_start(Commands& commands) {
     auto* command = commands.add("start", "Workspaces", "Start a stopped workspace again",
                                  "berth start web-shop --wait 30s\n\nExit: 3 nothing became free in time (and it does not start later), 124 not ready in time");
     add_workspace_flags(command, *flags);
+    command->get_option("workspace")->required(false);
+    command->add_option("--instance-id", flags->instance, "an instance of `berth create`; `berth extend` gives it time again");
     auto* wait = command->add_option("--wait", flags->wait, "wait until it is ready, at most that long")->capture_default_str();
     command->add_flag("--no-wait", flags->no_wait, "do not wait")->excludes(wait);
     commands.add_output(command, {"table", "wide", "json", "yaml", "name"});

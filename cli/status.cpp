@@ -4,6 +4,7 @@
 
 #include "base/clock.hpp"
 #include "cli/gateway_client.hpp"
+#include "cli/instances.hpp"
 #include "cli/text.hpp"
 #include "cli/workspace_columns.hpp"
 
@@ -28,6 +29,7 @@ Result<Exit> one_machine(GatewayClient& gateway, const std::string& instance, co
 }
 
 Result<Exit> run(const Shared& shared, const std::string& instance) {
+    if (is_of_ec2(shared, instance)) return show_instance(shared, instance);
     const auto look = TRY(shared.look());
     auto gateway = TRY(GatewayClient::find(shared));
     if (!instance.empty()) return one_machine(gateway, instance, look);
@@ -64,7 +66,7 @@ Result<Exit> run(const Shared& shared, const std::string& instance) {
 void add_status(Commands& commands) {
     auto instance = std::make_shared<std::string>();
     auto* command = commands.add("status", "Machines", "The whole in a few lines", "berth status -o json");
-    command->add_option("--instance-id", *instance, "only this machine");
+    command->add_option("--instance-id", *instance, "only this machine, or this instance of `berth create`");
     commands.add_output(command, {"table", "wide", "json", "yaml"});
     commands.set_action(command, [&commands, instance] { return run(commands.shared(), *instance); });
 }

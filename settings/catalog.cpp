@@ -8,6 +8,7 @@
 #include "gateway/policy.hpp"
 #include "hostagent/engines/docker.hpp"
 #include "hostagent/policy.hpp"
+#include "instances/policy.hpp"
 #include "proxy/edge_policy.hpp"
 #include "proxy/policy.hpp"
 #include "reaper/policy.hpp"
@@ -128,23 +129,61 @@ std::vector<SettingsSection> make_catalog() {
              {"log_bytes_max", "of an agent's log, at its start; then it becomes .log.1"}});
     }
     {
-        auto& section = all.emplace_back(SettingsSection{"provider.aws", "Amazon, for the pools of provider aws-asg.", {}});
+        auto& section = all.emplace_back(SettingsSection{"provider.aws", "Amazon, for the pools of providers aws-asg and aws-ec2.", {}});
         add<scaler::AwsPolicy>(section, {
              {"profile", "of ~/.aws; empty: the usual chain, from the environment to the instance's role"},
              {"region", "empty: AWS_REGION, the profile's, or this instance's own"},
-             {"cluster", "the mark of what is ours: the tag berth:cluster"},
+             {"cluster", "the mark of what is ours: the tag berth:cluster; aws-ec2 wants one of this berth's own"},
              {"call_deadline", "of one try of a call; four tries at most"},
              {"activities_window", "failed activities of a group that are older are not told"},
              {"audit_every", "of what a group's listing does not show: its policies, schedules and hooks"},
              {"heartbeat_every", "of a termination hook, while a host drains"},
              {"foreign_memory", "how long a change of the desired number by somebody else is told"},
+             {"prices", "\"eu-central-1/t3.large=0.0912\", or of all regions \"t3.large=0.0912\": before the list that is shipped"},
+             {"spend_per_hour_max", "US dollars, of all machines of aws-ec2; more is not launched; 0: no bound"},
              {"launch_slack", "an instance that is so much older than a launch may still be of it: clocks differ"}});
     }
     {
-        auto& section = all.emplace_back(SettingsSection{"pool.default.template", "What the pool's machines are made of; only its provider reads it. Of aws-asg:", {}});
+        auto& section = all.emplace_back(SettingsSection{"pool.default.template", "What the pool's machines are made of; only its provider reads it. Of aws-asg group and region, of aws-ec2 the rest.", {}});
         add<scaler::GroupTemplate>(section, {
              {"group", "the Auto Scaling group's name; empty: ASG_NAME of the environment"},
              {"region", "empty: [provider.aws] region"}});
+        add<scaler::MachineTemplate>(section, {
+             {"instance_types", "of several the next is taken where the one before has no capacity"},
+             {"zones", "in this order; empty: Amazon's choice, or the subnet's"},
+             {"image", "an id (ami-…), or owner/name with '*': the newest"},
+             {"subnet", "empty: the default one"},
+             {"security_groups", "ids or names; none: the VPC's default one"},
+             {"public_key", "a file; empty: nobody can sign in by ssh"},
+             {"role", "an instance profile's name"},
+             {"user_data", "a file: what a machine runs at its first boot (deploy/aws/user-data.sh)"},
+             {"spot", "on demand when there is none"},
+             {"spot_price_max", "US dollars per hour; empty: up to the on-demand price"},
+             {"encrypt_volume", "the root volume"},
+             {"encryption_key", "of KMS; empty: the account's for EBS"},
+             {"volume_gib", "0: the image's"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"instances", "Instances with a time to live: what `berth create` makes, and `berth service` ends.", {}});
+        add<instances::Policy>(section, {
+             {"instance_type", "when --instance-type says nothing"},
+             {"duration", "when --duration says nothing"},
+             {"availability_zone", "when --availability-zone says nothing; its region is looked at"},
+             {"image", "an id (ami-…), or owner/name with '*': the newest; this is Canonical's"},
+             {"ssh_user", "that this image knows"},
+             {"ssh_from", "who may reach port 22 of the security group that berth makes"},
+             {"profile", "of ~/.aws; empty: the usual chain, from the environment to the instance's role"},
+             {"cluster", "the mark of what is ours: the tag berth:cluster"},
+             {"regions", "that are looked at too"},
+             {"prices", "\"eu-central-1/t3.large=0.0912\", or of all regions \"t3.large=0.0912\": before the list that is shipped"},
+             {"spend_per_hour_max", "US dollars, of all that runs; more is not made or started; 0: no bound"},
+             {"duration_max", "from now, of create and extend"},
+             {"keep_stopped", "then a stopped one is terminated with its disk"},
+             {"boot_max", "from the launch until it runs and has its address"},
+             {"look_every", "while it boots"},
+             {"data_every", "`berth service`: which have to be stopped or terminated …"},
+             {"states_every", "… and what has changed behind its back"},
+             {"call_deadline", "of one try of a call; four tries at most"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"allocator", "Who gets which slot.", {}});

@@ -4,25 +4,19 @@
 namespace berth::scaler {
 
 AwsAccount::AwsAccount(const Clock& clock, AwsPolicy policy, aws::Environment environment, std::function<void(Duration)> pause)
-    : clock_(clock), policy_(std::move(policy)), environment_(environment), pause_(std::move(pause)),
-      chain_(clock, {.environment = std::move(environment), .profile = policy_.profile, .region = policy_.region}) {}
+    : policy_(std::move(policy)),
+      account_(clock, {.environment = std::move(environment), .profile = policy_.profile, .region = policy_.region, .call_deadline = policy_.call_deadline, .pause = std::move(pause)}) {}
 
 Provided<std::string> AwsAccount::region_of(const std::string& wanted) {
-    if (!wanted.empty()) return wanted;
-    if (!policy_.region.empty()) return policy_.region;
-    auto found = chain_.find_region();
+    auto found = account_.region_of(wanted);
     if (!found) return refused(found.error());
-    return policy_.region = std::move(*found);
+    return std::move(*found);
 }
 
 Provided<aws::Client*> AwsAccount::client(const aws::Service& service, const std::string& region) {
-    auto& made = clients_[fmt::format("{} {}", service.name, region)];
-    if (made) return made.get();
-    auto endpoint = aws::endpoint_of(service, region, environment_);
-    if (!endpoint) return refused(endpoint.error());
-    made = std::make_unique<aws::Client>(clock_, &chain_,
-                                         aws::Setup{.service = service, .region = region, .endpoint = std::move(*endpoint), .deadline = policy_.call_deadline, .pause = pause_});
-    return made.get();
+    const auto made = account_.client(service, region);
+    if (!made) return refused(made.error());
+    return *made;
 }
 
 ProviderError to_provider_error(const aws::Fault& fault) {

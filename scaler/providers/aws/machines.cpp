@@ -11,34 +11,13 @@ namespace {
 constexpr std::size_t values_per_filter_max = 200;    // what EC2 takes
 
 Provided<void> add_machines(aws::Client& ec2, aws::Parameters parameters, std::map<std::string, Machine>& to) {
-    const auto done = ec2.pages("DescribeInstances", std::move(parameters), [&](aws::Node page) {
-        for (const auto reservation : aws::list_of(page, "reservationSet")) {
-            for (const auto item : aws::list_of(reservation, "instancesSet")) {
-                auto machine = read_machine(item);
-                auto id = machine.id;
-                to.insert_or_assign(std::move(id), std::move(machine));
-            }
-        }
-    });
-    if (!done) return refused(done.error());
+    auto found = aws::describe(ec2, std::move(parameters));
+    if (!found) return refused(found.error());
+    to.merge(*found);
     return {};
 }
 
 }  // namespace
-
-Machine read_machine(aws::Node node) {
-    Machine machine{.id = aws::text_of(node, "instanceId"),
-                    .state = aws::text_of(node, "instanceState/name"),
-                    .type = aws::text_of(node, "instanceType"),
-                    .zone = aws::text_of(node, "placement/availabilityZone"),
-                    .public_address = aws::text_of(node, "ipAddress"),
-                    .private_address = aws::text_of(node, "privateIpAddress"),
-                    .launched_at = aws::time_of(node, "launchTime"),
-                    .spot = aws::text_of(node, "instanceLifecycle") == "spot",
-                    .state_reason = aws::text_of(node, "stateReason/message")};
-    for (const auto tag : aws::list_of(node, "tagSet")) machine.tags[aws::text_of(tag, "key")] = aws::text_of(tag, "value");
-    return machine;
-}
 
 InstanceState state_of(const std::string& ec2_state) {
     if (ec2_state == "pending") return InstanceState::pending;
@@ -77,14 +56,7 @@ Provided<std::map<std::string, Machine>> find_launched(aws::Client& ec2, const s
 }
 
 Provided<void> set_tags(aws::Client& ec2, const std::string& instance, const std::map<std::string, std::string>& tags) {
-    aws::Parameters parameters{{"ResourceId.1", instance}};
-    std::size_t number = 0;
-    for (const auto& [name, value] : tags) {
-        ++number;
-        parameters.emplace_back(fmt::format("Tag.{}.Key", number), name);
-        parameters.emplace_back(fmt::format("Tag.{}.Value", number), value);
-    }
-    const auto done = ec2.call("CreateTags", parameters);
+    const auto done = aws::set_tags(ec2, {instance}, tags);
     if (!done) return refused(done.error());
     return {};
 }
@@ -92,9 +64,7 @@ Provided<void> set_tags(aws::Client& ec2, const std::string& instance, const std
 std::vector<InstanceOutcome> start_or_stop(aws::Client& ec2, const char* action, const std::vector<std::string>& instances) {
     std::vector<InstanceOutcome> outcomes;
     if (instances.empty()) return outcomes;
-    aws::Parameters parameters;
-    aws::add_list(parameters, "InstanceId", instances);
-    const auto done = ec2.call(action, parameters);
+    const auto done = aws::change_state(ec2, action, instances);
     if (!done && instances.size() > 1) {
         for (const auto& one : instances) {
             auto by_itself = start_or_stop(ec2, action, {one});

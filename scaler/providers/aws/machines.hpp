@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// EC2's own words about instances, and what is said of them by tags.
+// EC2's machines as a provider's instances, and what is said of them by tags.
 #pragma once
 
 #include <map>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "aws/machines.hpp"
 #include "events/pool.hpp"
 #include "scaler/providers/aws/account.hpp"
 
@@ -16,21 +17,8 @@ inline constexpr const char* tag_cluster = "berth:cluster";
 inline constexpr const char* tag_pool = "berth:pool";
 inline constexpr const char* tag_launch = "berth:launch";
 
-/// An instance as DescribeInstances has it.
-struct Machine {
-    std::string id;
-    std::string state;                    // "running", "shutting-down", …
-    std::string type;
-    std::string zone;
-    std::string public_address;
-    std::string private_address;
-    std::optional<Instant> launched_at;
-    bool spot = false;
-    std::string state_reason;             // "Server.SpotInstanceTermination: …", "Client.InvalidKMSKey…"
-    std::map<std::string, std::string> tags;
-};
+using aws::Machine;
 
-Machine read_machine(aws::Node node);
 /// A state that nobody knows yet counts as running: such a machine is left alone.
 InstanceState state_of(const std::string& ec2_state);
 /// What a listing of ours says of it, but for the pool.
