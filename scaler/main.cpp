@@ -12,6 +12,7 @@
 #include "events/pools_config.hpp"
 #include "scaler/process.hpp"
 #include "scaler/providers/aws/asg.hpp"
+#include "scaler/providers/aws/ec2.hpp"
 #include "scaler/providers/local/local.hpp"
 #include "scaler/worker.hpp"
 #include "shell/serve.hpp"
@@ -28,20 +29,26 @@ berth::Result<scaler::Providers> open_providers(berth::shell::Ground& ground) {
     scaler::LocalSetup setup{path(ground.flags.state), path(ground.flags.config), ground.flags.log_level};
     scaler::Providers providers;
     providers["local"] = scaler::on_a_thread(ground.loop, TRY(scaler::LocalProvider::open(ground.clock, std::move(policy), std::move(setup))));
-    std::vector<berth::PoolDefined> of_groups;
+    std::vector<berth::PoolDefined> of_groups, of_ec2;
     for (const auto& pool : TRY(berth::read_pools(ground.config))) {
         if (pool.provider == berth::static_provider) continue;   // its hosts enrol themselves; none is launched
         if (pool.provider == "aws-asg") {
             of_groups.push_back(pool);
+        } else if (pool.provider == "aws-ec2") {
+            of_ec2.push_back(pool);
         } else if (!providers.contains(pool.provider)) {
-            return berth::fail(berth::ErrorKind::invalid, "[pool.{}] provider = \"{}\": only \"local\", \"static\" and \"aws-asg\" are known", pool.pool.value,
+            return berth::fail(berth::ErrorKind::invalid, "[pool.{}] provider = \"{}\": only \"local\", \"static\", \"aws-asg\" and \"aws-ec2\" are known", pool.pool.value,
                                pool.provider);
         }
     }
+    const auto aws = TRY(berth::read_section<scaler::AwsPolicy>(ground.config, "provider.aws"));
     if (!of_groups.empty()) {
-        auto aws = TRY(berth::read_section<scaler::AwsPolicy>(ground.config, "provider.aws"));
         providers["aws-asg"] = scaler::on_a_thread(
-            ground.loop, TRY(scaler::AsgProvider::open(ground.clock, std::move(aws), berth::aws::own_environment(), ground.config, of_groups)));
+            ground.loop, TRY(scaler::AsgProvider::open(ground.clock, aws, berth::aws::own_environment(), ground.config, of_groups)));
+    }
+    if (!of_ec2.empty()) {
+        providers["aws-ec2"] =
+            scaler::on_a_thread(ground.loop, TRY(scaler::Ec2Provider::open(ground.clock, aws, berth::aws::own_environment(), ground.config, of_ec2)));
     }
     return providers;
 }

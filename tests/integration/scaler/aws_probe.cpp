@@ -8,6 +8,7 @@
 
 #include "base/diagnostics.hpp"
 #include "scaler/providers/aws/asg.hpp"
+#include "scaler/providers/aws/ec2.hpp"
 
 namespace berth {
 namespace {
@@ -27,7 +28,12 @@ struct Probe {
     Result<void> open() {
         auto policy = TRY(read_section<scaler::AwsPolicy>(config, "provider.aws"));
         pools = TRY(read_pools(config));
-        provider = TRY(scaler::AsgProvider::open(clock, std::move(policy), aws::own_environment(), config, pools, [](Duration) {}));     // no pauses between tries
+        const auto no_pause = [](Duration) {};     // between tries
+        if (pools.front().provider == "aws-ec2") {
+            provider = TRY(scaler::Ec2Provider::open(clock, std::move(policy), aws::own_environment(), config, pools, no_pause));
+        } else {
+            provider = TRY(scaler::AsgProvider::open(clock, std::move(policy), aws::own_environment(), config, pools, no_pause));
+        }
         return {};
     }
     Json answer(const Json& asked) {
@@ -57,7 +63,8 @@ struct Probe {
         Json shape{{"instances", Json::array()}, {"troubles", Json::array()}, {"advice", Json::array()}, {"complete", listed->snapshot.complete}};
         for (const auto& one : listed->snapshot.instances) {
             shape["instances"].push_back({{"instance", one.instance}, {"launch", one.launch ? one.launch->value : ""}, {"pool", one.pool.value},
-                                          {"state", to_string(one.state)}, {"protected", one.protected_from_scale_in}});
+                                          {"state", to_string(one.state)}, {"protected", one.protected_from_scale_in},
+                                          {"price", one.price ? one.price->microdollars_per_hour : 0}, {"notice", one.notice.value_or("")}});
         }
         for (const auto& one : listed->report.troubles) {
             shape["troubles"].push_back({{"failure", to_string(one.failure)}, {"text", one.text}, {"at", to_rfc3339(one.at)}, {"zone", one.zone.value_or("")}});
