@@ -70,6 +70,9 @@ void add_list(Commands& commands);
 void add_status(Commands& commands);
 void add_hosts(Commands& commands);
 void add_host_token(Commands& commands);
+void add_login(Commands& commands);   // and logout, whoami
+void add_user(Commands& commands);
+void add_token(Commands& commands);
 void add_pools(Commands& commands);
 void add_terminate(Commands& commands);
 void add_service(Commands& commands);

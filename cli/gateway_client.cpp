@@ -9,6 +9,7 @@
 #include "base/nearest_word.hpp"
 #include "base/outside_text.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/login_file.hpp"
 #include "cli/text.hpp"
 
 namespace berth::cli {
@@ -19,12 +20,19 @@ constexpr std::size_t pages_max = 1000;         // of one listing
 constexpr Duration claim_slack{30'000};         // over the wait that was asked for
 constexpr Duration claim_wait_max{10 * 60'000};
 
+/// Who names a state folder means the gateway of that folder.
+bool names_state(const Shared& shared) { return !shared.state.empty() || !environment_text("BERTH_STATE").empty(); }
+
 Result<std::string> find_url(const Shared& shared) {
     std::string from = "--url";
     auto url = trimmed_outside(shared.url);
     if (url.empty()) {
         from = "BERTH_URL";
         url = environment_text("BERTH_URL");
+    }
+    if (const auto login = url.empty() && !names_state(shared) ? TRY(kept_login()) : std::nullopt) {
+        from = TRY(login_file());
+        url = login->url;
     }
     if (url.empty()) {
         const auto state = TRY(shared.state_folder());
@@ -33,7 +41,7 @@ Result<std::string> find_url(const Shared& shared) {
         if (url.empty()) {
             return fail(ErrorKind::unavailable,
                         "no gateway is known: {}/gateway.url is not there. Start one with `berth up`, or name it with "
-                        "--url URL or BERTH_URL",
+                        "--url URL or BERTH_URL; `berth --url URL login` makes it yours",
                         state);
         }
     }
@@ -45,7 +53,7 @@ Result<std::string> find_url(const Shared& shared) {
     return url;
 }
 
-Result<std::string> find_token(const Shared& shared) {
+Result<std::string> find_token(const Shared& shared, const std::string& url) {
     if (!shared.token_file.empty()) {
         const auto file = trimmed_outside(shared.token_file);
         auto token = TRY(outside_word("the token in " + file + " (--token-file)", first_line_of(file)));
@@ -53,6 +61,7 @@ Result<std::string> find_token(const Shared& shared) {
         return token;
     }
     if (auto token = TRY(outside_word("BERTH_TOKEN", environment_text("BERTH_TOKEN"))); !token.empty()) return token;
+    if (auto login = names_state(shared) ? std::nullopt : TRY(kept_login()); login && login->url == url) return std::move(login->token);
     const auto state = shared.state_folder();
     if (!state) return std::string{};
     return outside_word("the token in " + *state + "/token", first_line_of(*state + "/token"));
@@ -75,7 +84,7 @@ Result<std::string> find_ca(const Shared& shared) {
 
 Result<GatewayClient> GatewayClient::find(const Shared& shared) {
     auto url = TRY(find_url(shared));
-    auto token = TRY(find_token(shared));
+    auto token = TRY(find_token(shared, url));
     auto ca_file = url.starts_with("https://") ? TRY(find_ca(shared)) : std::string{};
     return GatewayClient(std::move(url), std::move(token), std::move(ca_file));
 }
@@ -110,7 +119,7 @@ Result<Json> read_answer(const Result<http::Answer>& answer, const std::string& 
         if (const auto named = enum_from<ErrorKind>(text_at(body, "kind"))) kind = *named;
     }
     if (text.empty()) text = fmt::format("HTTP {} from {}", answer->status, where);
-    if (answer->status == 401) text += ". The token is looked for in --token-file, BERTH_TOKEN and <state>/token";
+    if (answer->status == 401) text += ". The token is looked for in --token-file, BERTH_TOKEN, what `berth login` got, and <state>/token";
     return fail(Error{kind, text});
 }
 
@@ -166,6 +175,18 @@ Result<Json> GatewayClient::end_host(const std::string& host, const std::string&
 }
 Result<Json> GatewayClient::tokens() { return get_all("/v1/tokens", "tokens"); }
 Result<Json> GatewayClient::mint_host_token(const Json& wanted) { return post("/v1/host-tokens", wanted); }
+Result<Json> GatewayClient::mint_token(const Json& wanted) { return post("/v1/tokens", wanted); }
+Result<Json> GatewayClient::me() { return get("/v1/me"); }
+Result<Json> GatewayClient::begin_login(const std::string& machine) { return post("/v1/logins", {{"machine", machine}}); }
+Result<Json> GatewayClient::take_login(const std::string& login, const std::string& secret) {
+    return post("/v1/logins/" + http::url_encoded(login) + "/token", {{"secret", secret}});
+}
+Result<Json> GatewayClient::end_own_token() { return post("/v1/me/end", Json::object()); }
+Result<Json> GatewayClient::users() { return get_all("/v1/users", "users"); }
+Result<Json> GatewayClient::invite_user(const std::string& user, const Json& wanted) {
+    return post("/v1/users/" + http::url_encoded(user) + "/invite", wanted);
+}
+Result<Json> GatewayClient::end_user(const std::string& user) { return post("/v1/users/" + http::url_encoded(user) + "/end", Json::object()); }
 Result<Json> GatewayClient::revoke_token(const std::string& id) { return post("/v1/tokens/" + http::url_encoded(id) + "/revoke", Json::object()); }
 Result<Json> GatewayClient::pools() { return get_all("/v1/pools", "pools"); }
 Result<Json> GatewayClient::status() { return get("/status"); }

@@ -41,8 +41,8 @@ bool may_pass(const Error& error);
 
 class GatewayClient {
 public:
-    /// URL: --url, $BERTH_URL, <state>/gateway.url. Token: --token-file, $BERTH_TOKEN, <state>/token. CA: --ca-file,
-    /// $BERTH_CA_FILE, $SSL_CERT_FILE.
+    /// URL: --url, $BERTH_URL, that of `berth login` unless a state folder is named, <state>/gateway.url. Token: --token-file,
+    /// $BERTH_TOKEN, that of `berth login` at this URL, <state>/token. CA: --ca-file, $BERTH_CA_FILE, $SSL_CERT_FILE.
     static Result<GatewayClient> find(const Shared& shared);
 
     Result<Json> workspaces();
@@ -56,6 +56,14 @@ public:
     Result<Json> end_host(const std::string& host, const std::string& mode, const std::string& why);
     Result<Json> tokens();
     Result<Json> mint_host_token(const Json& wanted);
+    Result<Json> mint_token(const Json& wanted);
+    Result<Json> me();
+    Result<Json> begin_login(const std::string& machine);
+    Result<Json> take_login(const std::string& login, const std::string& secret);
+    Result<Json> end_own_token();
+    Result<Json> users();
+    Result<Json> invite_user(const std::string& user, const Json& wanted);
+    Result<Json> end_user(const std::string& user);
     Result<Json> revoke_token(const std::string& id);
     Result<Json> pools();
     Result<Json> status();

@@ -42,6 +42,9 @@ void add_commands(Commands& commands) {
     add_status(commands);
     add_hosts(commands);
     add_host_token(commands);
+    add_login(commands);
+    add_user(commands);
+    add_token(commands);
     add_pools(commands);
     add_terminate(commands);
     add_service(commands);

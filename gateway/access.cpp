@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 
+#include "gateway/session.hpp"
 #include "gateway/target.hpp"
 
 namespace berth::gateway {
@@ -44,23 +45,6 @@ bool host_is_plain(std::string_view host) {
     if (name.starts_with('[')) return true;
     if (const auto colon = name.rfind(':'); colon != std::string::npos) name.resize(colon);
     return name.empty() || name == "localhost" || parse_address(name).has_value();
-}
-
-std::string origin_host(std::string_view origin) {
-    const auto scheme = origin.find("://");
-    return scheme == std::string_view::npos ? std::string{} : lower(origin.substr(scheme + 3));
-}
-
-// Scheme, name and port of a URL, as a browser writes an Origin: in lower case, without the scheme's own port.
-std::string origin_of(std::string_view url) {
-    const auto scheme = url.find("://");
-    if (scheme == std::string_view::npos) return {};
-    auto origin = lower(url.substr(0, url.find_first_of("/?#", scheme + 3)));
-    for (const std::string_view usual : {":80", ":443"}) {
-        const bool of_scheme = origin.starts_with("https:") == (usual == ":443");
-        if (of_scheme && origin.ends_with(usual)) origin.erase(origin.size() - usual.size());
-    }
-    return origin;
 }
 
 Problem unauthorised(std::string text) { return {401, ErrorKind::denied, std::move(text), "", Refusal::no_token}; }
@@ -119,17 +103,14 @@ std::optional<Problem> check_intent(const HttpRequest& request, const Route& rou
     if (!site.empty() && site != "same-origin" && site != "none") {
         return tricked("a page of another site changes nothing here; use the dashboard or the command line");
     }
-    const auto origin = request.header("origin");
-    // Behind a front proxy the page's origin is the public one, whatever Host came through.
-    const bool is_public = !public_url.empty() && !origin.empty() && origin_of(origin) == origin_of(public_url);
-    if (!origin.empty() && !is_public && origin_host(origin) != lower(request.header("host"))) {
+    if (!request.header("origin").empty() && !is_own_origin(request, public_url)) {
         return tricked("the request comes from a page of another origin and changes nothing here");
     }
     return std::nullopt;
 }
 
 Identity identify(const HttpRequest& request, const Route& route, const TokenTable& tokens,
-                  const std::vector<TrustedNetwork>& networks, Instant now) {
+                  const std::vector<TrustedNetwork>& networks, Instant now, std::string_view public_url) {
     const auto header = request.header("authorization");
     if (!header.empty()) {
         const auto space = header.find(' ');
@@ -143,6 +124,12 @@ Identity identify(const HttpRequest& request, const Route& route, const TokenTab
         if (route.reach == Reach::hosts) return unauthorised("the token is not known: it was revoked, or mistyped; an operator makes one with `berth host-token`");
         return unauthorised("the token is not known or is over; mint one with POST /v1/tokens, or use the one of `berth up`");
     }
+    if (route.style != Style::compat) {
+        const auto* session = tokens.find_session(session_of(request, public_url), now);
+        const auto why_not = session ? why_cookie_is_not_meant(request, route, public_url) : std::nullopt;
+        if (session && !why_not) return Caller{session->role, session->user, session->id};
+        if (why_not && route.reach != Reach::everyone) return tricked(*why_not);
+    }
     if (route.reach == Reach::everyone) return Nobody{};
     if (route.style == Style::compat && host_is_plain(request.header("host"))) {
         const auto* network = network_of(networks, request.remote);
@@ -154,7 +141,7 @@ Identity identify(const HttpRequest& request, const Route& route, const TokenTab
         }
         if (network) return Caller{TokenRole::operations, network->user, ""};
     }
-    return unauthorised("a token is needed: send 'Authorization: Bearer …'");
+    return unauthorised("a token is needed: send 'Authorization: Bearer …'; browsers sign in at /sign-in");
 }
 
 }  // namespace berth::gateway

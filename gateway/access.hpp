@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is calling, and whether a browser was tricked into it. A caller is proved by a bearer token;
+// Who is calling, and whether a browser was tricked into it. A caller is proved by a bearer token, or, on
+// /v1/ and the pages, by the session of a browser that was not tricked (session.hpp);
 // the older routes also know callers by their network, where the operator says so. Nothing that
 // changes state answers a caller who is not proved, a cross-site request or a prefetch.
 #pragma once
@@ -20,7 +21,7 @@ namespace berth::gateway {
 struct Caller {
     TokenRole role = TokenRole::user;
     UserId user;                          // of a user; a name for the ledger else
-    std::string token_id;                 // empty: known by network
+    std::string token_id;                 // or the session's; empty: known by network
 
     bool is_operator() const { return role == TokenRole::operations; }
     bool is_host() const { return role == TokenRole::host; }
@@ -49,6 +50,6 @@ std::optional<Problem> check_intent(const HttpRequest& request, const Route& rou
 struct Nobody {};
 using Identity = std::variant<Nobody, Caller, Problem>;
 Identity identify(const HttpRequest& request, const Route& route, const TokenTable& tokens,
-                  const std::vector<TrustedNetwork>& networks, Instant now);
+                  const std::vector<TrustedNetwork>& networks, Instant now, std::string_view public_url = {});
 
 }  // namespace berth::gateway

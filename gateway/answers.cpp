@@ -6,14 +6,12 @@
 
 #include "base/check.hpp"
 #include "events/instances.hpp"
+#include "gateway/asked.hpp"
 #include "gateway/shapes.hpp"
-#include "gateway/step.hpp"
 
 namespace berth::gateway {
 
 namespace {
-
-HttpAnswer json_answer(const Json& body, unsigned status = 200) { return {.status = status, .body = text_of(body) + "\n"}; }
 
 HttpAnswer refused(const Dress& dress, Error error, const Turn& turn) {
     const auto operation = dress.route->operation;
@@ -109,6 +107,7 @@ HttpAnswer facts_answer(const Picture& picture, const Dress& dress, const FactsR
 
 HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply>& reply, const Turn& turn) {
     check(dress.route != nullptr, "a reply is dressed for the route that asked");
+    if (dress.route->operation == Operation::open_workspace) return opened(reply);
     if (!reply) return refused(dress, reply.error(), turn);
     if (const auto* claim = std::get_if<ClaimReply>(&*reply)) return claim_answer(dress, *claim, turn);
     if (const auto* done = std::get_if<Done>(&*reply)) return done_answer(picture, dress, *done, turn);
@@ -119,6 +118,11 @@ HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply
 HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& minted, const Turn& turn) {
     if (!minted) return refused(change.dress, minted.error(), turn);
     if (!change.mint) return json_answer({{"revoked", change.revoke}});
+    if (change.mint->kind == TokenKind::invite) {
+        return json_answer({{"id", minted->entry.id}, {"user", minted->entry.user.value}, {"role", role_word(minted->entry.role)},
+                            {"expires_at", json_of(*minted->entry.expires_at)},
+                            {"link", fmt::format("{}/sign-in#{}", change.dress.subject, minted->plain)}}, 201);
+    }
     auto shape = token_shape(minted->entry);
     shape["token"] = minted->plain;
     if (minted->entry.grant) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,6 +62,25 @@ Step mint_host_token(const Asked& asked);
 Step enrol(const Asked& asked);
 HttpAnswer enrolment(const Asked& asked);
 Step foreign_agent(const Asked& asked);
+
+/// The gateway's address as others reach it, or as it was asked.
+std::string url_of(const Asked& asked);
+
+// ---- people.cpp
+HttpAnswer session_state(const Asked& asked);
+Step sign_in(const Asked& asked);
+Step sign_out(const Asked& asked);
+Step invite_user(const Asked& asked);
+Step end_user(const Asked& asked);
+std::map<UserId, Json> users_of(const Picture& picture, Instant now);
+Step begin_oidc(const Asked& asked);
+Step begin_login(const Asked& asked);
+Step take_login(const Asked& asked);
+Step get_login(const Asked& asked);
+Step answer_login(const Asked& asked);
+Step end_oidc(const Asked& asked);
+Step open_workspace(const Asked& asked);
+HttpAnswer opened(const Result<Reply>& reply);
 
 // ---- claims.cpp
 Step claim(const Asked& asked);

@@ -34,11 +34,6 @@ std::string without_port(std::string_view host) {
     return std::string{host.substr(0, has_port ? colon : host.size())};
 }
 
-std::string url_of(const Asked& asked) {
-    if (!asked.picture.policy.public_url.empty()) return asked.picture.policy.public_url;
-    return fmt::format("http://{}", asked.request.header("host"));
-}
-
 // The pool named, else the only one, else 'default'.
 PoolName pool_named(const View& view, const std::optional<std::string>& name) {
     if (name) return PoolName{*name};
@@ -93,6 +88,12 @@ std::optional<Error> why_not_name(const View& view, const Machine& machine) {
 
 }  // namespace
 
+std::string url_of(const Asked& asked) {
+    auto url = asked.picture.policy.public_url.empty() ? fmt::format("http://{}", asked.request.header("host")) : asked.picture.policy.public_url;
+    while (url.ends_with('/')) url.pop_back();
+    return url;
+}
+
 Step mint_host_token(const Asked& asked) {
     const auto pool = pool_named(asked.picture.view, asked.body.text("pool"));
     if (const auto why = why_not_pool(asked.picture.view, pool)) return asked.refused(problem_of(*why));
@@ -122,7 +123,7 @@ Step enrol(const Asked& asked) {
     if (const auto why = why_not_pool(picture.view, pool)) return refused(why);
     if (const auto why = why_not_name(picture.view, machine)) return refused(why);
     return EnrolWish{machine, *asked.body.text("public_key"), pool, picture.view.pools.at(pool).slots_per_host,
-                     without_port(asked.request.header("host")), asked.dress()};
+                     without_port(asked.request.header("host")), url_of(asked), asked.dress()};
 }
 
 HttpAnswer enrolment(const Asked& asked) {

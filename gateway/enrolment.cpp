@@ -25,6 +25,11 @@ bool is_of_this_machine(std::string_view section, std::string_view key) {
                        [&](const auto& one) { return one.first == section && one.second == key; });
 }
 
+// Goes into TOML, and into a Location.
+bool is_plain(std::string_view url) {
+    return !url.empty() && std::all_of(url.begin(), url.end(), [](unsigned char c) { return std::isalnum(c) != 0 || std::string_view{".:/[]-_"}.find(static_cast<char>(c)) != std::string_view::npos; });
+}
+
 std::string keys_of(const std::string& state) { return state + "/keys"; }
 
 }  // namespace
@@ -80,6 +85,9 @@ Result<EnrolAnswer> enrol_machine(const std::string& state, const HostSettings& 
     if (const auto of_key = known.find(wish.public_key); of_key != known.end() && of_key->second.name != host) {
         return fail(ErrorKind::conflict, "the key of {} is enrolled already, as {}: a machine has one name; remove its folder to start anew", host,
                     of_key->second.name);
+    }
+    if (auto& of_proxy = answer.settings["proxy"]; !of_proxy.contains("gateway_url") && is_plain(wish.gateway_url)) {
+        of_proxy["gateway_url"] = "\"" + wish.gateway_url + "\"";
     }
     TRY(note_machine(state, wish.machine));
     answer.fresh = TRY(bus::enrol_key(keys_of(state), host, Role::host, wish.public_key));

@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t text_max = 200;
 constexpr std::size_t id_max = 128;
 constexpr std::size_t words_max = 500;
+constexpr std::size_t long_text_max = 4'000;
 constexpr std::size_t query_max = 4'096;
 constexpr std::uint64_t duration_max_ms = 366ULL * 24 * 3'600'000;
 
@@ -154,6 +155,9 @@ std::optional<Problem> Fields::put(const FieldRule& rule, std::string value) {
             if (has_control(value)) return wrong(rule.name, "holds a control character");
             if (!is_utf8(value)) return wrong(rule.name, "is no UTF-8 text");
             if (characters(value) > text_max) return wrong(rule.name, fmt::format("is over {} characters", text_max));
+            break;
+        case FieldKind::long_text:
+            if (has_control(value) || !is_utf8(value) || value.size() > long_text_max) return wrong(rule.name, fmt::format("up to {} plain characters", long_text_max));
             break;
         case FieldKind::words:
             if (has_control(value) || !is_utf8(value) || value.size() > words_max) return wrong(rule.name, fmt::format("up to {} plain characters", words_max));

@@ -78,7 +78,8 @@ Json good_answer(const Route& route) {
     }
     if (route.answer.empty()) {
         const bool metrics = route.operation == Operation::metrics;
-        const bool script = route.operation == Operation::dashboard_script || route.operation == Operation::dashboard_stream;
+        const bool script = route.operation == Operation::dashboard_script || route.operation == Operation::dashboard_stream ||
+                            route.operation == Operation::sign_in_script || route.operation == Operation::open_script || route.operation == Operation::login_script;
         const bool style = route.operation == Operation::dashboard_style;
         return {{"description", route.summary},
                 {"content", content(metrics ? "text/plain" : script ? "text/javascript" : style ? "text/css" : "text/html", {{"type", "string"}})}};
@@ -93,7 +94,7 @@ Json responses_of(const Route& route) {
         all["201"] = {{"description", "The claim is new and granted"}, {"content", content("application/json", ref("Claim"))}};
         all["202"] = {{"description", "Still open when the wait ended; Location leads to it"}, {"content", content("application/json", ref("Claim"))}};
     }
-    if (route.operation == Operation::mint_token) {
+    if (route.operation == Operation::mint_token || route.operation == Operation::invite_user || route.operation == Operation::begin_login) {
         all["201"] = std::move(all["200"]);
         all.erase("200");
     }
@@ -108,6 +109,10 @@ Json responses_of(const Route& route) {
     if (route.reach != Reach::everyone) bad("401", "No token, or one that is not known");
     if (route.reach == Reach::operators || route.effect == Effect::changes) bad("403", "The token may not, or a browser was tricked into it");
     bad("default", "Refused: nothing was done");
+    if (route.operation == Operation::open_workspace || route.operation == Operation::begin_oidc || route.operation == Operation::end_oidc) {
+        all["303"] = {{"description", "On to where it leads"}, {"content", content("text/html", {{"type", "string"}})}};
+        all["default"]["content"]["text/html"] = {{"schema", {{"type", "string"}}}};   // a page says why, and looks again
+    }
     return all;
 }
 

@@ -11,5 +11,11 @@ std::string_view dashboard_page();
 std::string_view dashboard_script();
 std::string_view dashboard_stream();
 std::string_view dashboard_style();
+std::string_view sign_in_page();
+std::string_view sign_in_script();
+std::string_view login_page();
+std::string_view login_script();
+std::string_view open_page();
+std::string_view open_script();
 
 }  // namespace berth::gateway

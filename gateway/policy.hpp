@@ -40,11 +40,38 @@ struct Policy {
     Duration host_clock_off_max{10'000};   // of a machine that enrols; the broker allows hosts no more (clock_skew_max)
     Duration reach_every{30'000};          // each enrolled host's proxy is tried so often, as a browser would
     Duration reach_timeout{3'000};
+    Duration session_unused_max{12 * 3'600'000};           // a browser is signed out when it was not used for so long …
+    Duration session_length_max{7 * 24 * 3'600'000LL};     // … and after so long in any case
+    std::uint32_t sessions_per_user_max = 32;              // of more the one that ends first gives way
+    Duration invite_ttl{24 * 3'600'000};                   // of a sign-in link that names no other
+    Duration login_max{600'000};                           // from `berth login` to the word of a browser
+    Duration login_ttl{30 * 24 * 3'600'000LL};             // of the token that it gets
 
     BERTH_FIELDS(Policy, listen_address, port, public_url, tls_certificate, tls_key, metrics_open, claim_wait, claim_wait_max, request_timeout,
                  catch_up, connections_max, streams_max, streams_per_caller_max, page_default, page_max,
                  header_bytes_max, headers_max, body_bytes_max, body_depth_max, read_timeout, idle_timeout,
-                 write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page, host_clock_off_max, reach_every, reach_timeout)
+                 write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page, host_clock_off_max, reach_every, reach_timeout,
+                 session_unused_max, session_length_max, sessions_per_user_max, invite_ttl, login_max, login_ttl)
+};
+
+/// Signing in by OpenID Connect.
+struct OidcPolicy {
+    std::string issuer;                    // "https://id.example.org": empty, and people come by sign-in links and tokens alone
+    std::string client_id;
+    std::string client_secret_file;        // empty: a public client, by PKCE alone
+    std::string name;                      // on the button; empty: the issuer's host
+    std::vector<std::string> scopes{"openid", "profile", "email"};
+    std::string user_claim = "email";      // names the user here; an address has to be verified
+    std::string groups_claim = "groups";
+    std::vector<std::string> user_groups;  // one of them is needed to come in; empty: whoever the issuer signs in
+    std::vector<std::string> operator_groups;
+    std::string ca_file;                   // PEM of a private CA that vouches for the issuer
+    Duration timeout{10'000};              // of each question to the issuer
+    Duration clock_off_max{60'000};        // between its clock and ours
+    Duration attempt_max{600'000};         // from the button to the way back
+
+    BERTH_FIELDS(OidcPolicy, issuer, client_id, client_secret_file, name, scopes, user_claim, groups_claim, user_groups, operator_groups,
+                 ca_file, timeout, clock_off_max, attempt_max)
 };
 
 /// For clients that were there before tokens were.

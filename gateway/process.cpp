@@ -74,21 +74,23 @@ struct Process::Claiming {
     bool answered = false;
 };
 
-Process::Process(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, std::string state)
-    : loop_(loop), state_(std::move(state)), boot_(random_hex(4)) {
-    picture_.policy = std::move(policy);
-    picture_.compat = std::move(compat);
+Process::Process(bus::ZmqLoop& loop, Policies policies, std::string state) : loop_(loop), state_(std::move(state)), boot_(random_hex(4)) {
+    picture_.policy = std::move(policies.gateway);
+    picture_.compat = std::move(policies.compat);
+    picture_.oidc = std::move(policies.oidc);
     picture_.started_at = loop.now();
 }
 
 Process::~Process() {
-    reach_.reset();                       // first: no more posts
+    oidc_.reset();                        // first: no more posts
+    reach_.reset();
     server_.reset();
     follower_.reset();
 }
 
-Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, HostSettings for_hosts, const std::string& state) {
-    std::unique_ptr<Process> made{new Process(loop, std::move(policy), std::move(compat), state)};
+Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policies policies, HostSettings for_hosts, const std::string& state) {
+    TRY(check_oidc(policies.oidc));
+    std::unique_ptr<Process> made{new Process(loop, std::move(policies), state)};
     auto* process = made.get();
     process->host_settings_ = std::move(for_hosts);
     process->picture_.networks = TRY(read_networks(process->picture_.compat.trusted_networks));
@@ -111,6 +113,9 @@ Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policy policy
     process->reach_ = std::make_unique<ReachWatch>(process->picture_.policy.reach_timeout, [process](HostId host, std::string why) {
         process->loop_.post([process, host = std::move(host), why = std::move(why)]() mutable { process->note_reach(host, std::move(why)); });
     });
+    if (!process->picture_.oidc.issuer.empty()) {
+        process->oidc_ = std::make_unique<OidcClient>(process->picture_.oidc, [process](std::function<void()> work) { process->loop_.post(std::move(work)); });
+    }
     process->server_ = TRY(Server::open(process->picture_.policy, last_port(state), std::move(hooks)));
     TRY(process->write_url());
     process->follow();
@@ -261,6 +266,7 @@ void Process::take(ClientId client, HttpRequest request) {
         open.style = match.route->style;
         if (match.route->effect == Effect::changes) open.what = fmt::format("{} {}", match.route->method, match.route->path);
     }
+    open.cookie = renew_session_of(request, turn);
     auto decided = step(picture_, request, turn);
     std::visit(
         [&](auto& wanted) {
@@ -407,6 +413,10 @@ void Process::finish(ClientId client, HttpAnswer answer) {
         log_info("http", {{"what", open.what}, {"status", answer.status}, {"ms", took.count()}, {"request", open.id}});
     }
     add_common_headers(answer, open.id);
+    const auto is_cookie = [](const auto& header) { return header.first == "Set-Cookie"; };
+    if (!open.cookie.empty() && std::none_of(answer.headers.begin(), answer.headers.end(), is_cookie)) {
+        answer.headers.emplace_back("Set-Cookie", open.cookie);
+    }
     open_.erase(at);
     server_->answer(client, std::move(answer));
 }

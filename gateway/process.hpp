@@ -17,6 +17,7 @@
 #include "gateway/enrolment.hpp"
 #include "gateway/foreign.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/oidc_client.hpp"
 #include "gateway/reach.hpp"
 #include "gateway/server.hpp"
 #include "gateway/streams.hpp"
@@ -24,12 +25,17 @@
 
 namespace berth::gateway {
 
+struct Policies {
+    Policy gateway;
+    CompatPolicy compat;
+    OidcPolicy oidc;
+};
+
 class Process {
 public:
     /// Connects, listens and writes <state>/gateway.url (this machine's way to it); serves from start() on.
     /// `for_hosts` is what a machine that enrols is told of the configuration.
-    static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, HostSettings for_hosts,
-                                                 const std::string& state);
+    static Result<std::unique_ptr<Process>> open(bus::ZmqLoop& loop, Policies policies, HostSettings for_hosts, const std::string& state);
     ~Process();
 
     void start();
@@ -43,6 +49,7 @@ private:
         std::string id;
         std::string what;                  // "POST /v1/claims", for the log
         Instant since;
+        std::string cookie = {};           // Set-Cookie of a session that ends later from now on
     };
     struct Waiting {                       // an answer that waits for the facts it caused
         ClientId client;
@@ -53,7 +60,7 @@ private:
     };
     struct Claiming;                       // a claim on its way, asked again if its allocator dies
 
-    Process(bus::ZmqLoop& loop, Policy policy, CompatPolicy compat, std::string state);
+    Process(bus::ZmqLoop& loop, Policies policies, std::string state);
     Result<void> write_url();
     void follow();
     void read_tokens_again();
@@ -67,6 +74,13 @@ private:
     void carry_out(ClientId client, StreamWish wish, const Turn& turn);
     void carry_out(ClientId client, EnrolWish wish, const Turn& turn);
     void carry_out(ClientId client, ForeignWish wish, const Turn& turn);
+    void carry_out(ClientId client, SessionWish wish, const Turn& turn);
+    void carry_out(ClientId client, OidcBegin wish, const Turn& turn);
+    void carry_out(ClientId client, OidcEnd wish, const Turn& turn);
+    void carry_out(ClientId client, LoginWish wish, const Turn& turn);
+    Result<LoginOutcome> change_logins(const LoginWish& wish, Instant now);
+    Result<SessionOutcome> change_sessions(const SessionWish& wish, Instant now);
+    std::string renew_session_of(const HttpRequest& request, const Turn& turn);
     Result<ForeignAgent*> foreign_agent(const ForeignWish& wish);
     void cut_off_gone();
     void look_at_reach();
@@ -98,6 +112,8 @@ private:
     std::unique_ptr<Streams> streams_;
     std::unique_ptr<Server> server_;
     std::unique_ptr<ReachWatch> reach_;
+    Attempts attempts_;
+    std::unique_ptr<OidcClient> oidc_;     // null: people sign in by links and tokens alone
 };
 
 }  // namespace berth::gateway

@@ -34,6 +34,22 @@ constexpr FieldRule host_token_body[] = {{"pool", name, maybe, "The pool that it
                                          {"ttl_ms", duration_ms, maybe, "No new machine after that; default: one hour."},
                                          {"uses", number, maybe, "For so many machines; default: 1."},
                                          {"note", text, maybe, "What it is for."}};
+constexpr FieldRule sign_in_body[] = {{"link", text, maybe, "What stands behind '#' in a sign-in link. It works once."},
+                                      {"token", text, maybe, "Or a token; the session ends with it."}};
+constexpr FieldRule invite_body[] = {{"role", name, maybe, "'user' (the default) or 'operator'."},
+                                     {"ttl_ms", duration_ms, maybe, "The link works for so long; default: gateway.invite_ttl."},
+                                     {"note", text, maybe, "What it is for."}};
+constexpr FieldRule login_body[] = {{"machine", text, maybe, "Where the command runs, as the person reads it."}};
+constexpr FieldRule login_secret_body[] = {{"secret", text, required, "What the login was answered with."}};
+constexpr FieldRule login_answer_body[] = {{"code", name, required, "As the command shows it."},
+                                           {"answer", name, required, "'confirm' or 'refuse'."}};
+constexpr FieldRule login_query[] = {{"code", name, maybe, "As the command shows it."}};
+constexpr FieldRule oidc_query[] = {{"state", text, maybe, "Of the sign-in that was begun."},
+                                    {"code", long_text, maybe, "The issuer's."},
+                                    {"iss", text, maybe, "The issuer (RFC 9207)."},
+                                    {"error", text, maybe, "Why the issuer did not sign in."},
+                                    {"error_description", long_text, maybe, "The same in words."}};
+constexpr FieldRule page_target_query[] = {{"to", text, maybe, "Where to go then: /open/<workspace> or /dashboard."}};
 constexpr FieldRule enrol_body[] = {{"name", name, required, "The host's id: 1 to 64 of a-z A-Z 0-9 and '-'."},
                                     {"public_key", text, required, "Its CURVE key in Z85; the secret half stays where it was made."},
                                     {"incarnation", id, required, "This life of the machine."},
@@ -104,12 +120,31 @@ constexpr Route table[] = {
     {OP(health), "GET", "/v1/health", everyone, reads, v1, "Whether the parts that the gateway needs answer", {}, {}, "Health"},
     {OP(openapi), "GET", "/v1/openapi.json", everyone, reads, v1, "This document", {}, {}, "OpenApi"},
     {OP(who), "GET", "/v1/me", known, reads, v1, "Whose token this is", {}, {}, "Me"},
+    {OP(end_own_token), "POST", "/v1/me/end", known, changes, v1, "End the very token, or session, that this is asked with", {}, {}, "Revoked"},
     {OP(list_tokens), "GET", "/v1/tokens", operators, reads, v1, "Tokens, without their text", {}, {}, "Tokens"},
     {OP(mint_token), "POST", "/v1/tokens", operators, changes, v1, "Mint a token; its text is shown this once", {}, token_body, "Token"},
     {OP(revoke_token), "POST", "/v1/tokens/{id}/revoke", operators, changes, v1, "End a token", {}, {}, "Revoked"},
     {OP(mint_host_token), "POST", "/v1/host-tokens", operators, changes, v1, "Mint a token by which machines enrol; its text is shown this once", {}, host_token_body, "HostToken"},
     {OP(enrol), "POST", "/v1/enrol", hosts, changes, v1, "A machine enrols its key, and learns what its agent needs", {}, enrol_body, "Enrolled"},
     {OP(get_enrolment), "GET", "/v1/enrol/{id}", hosts, reads, v1, "What became of a machine that enrolled", {}, {}, "Enrolment"},
+    {OP(get_session), "GET", "/v1/session", everyone, reads, v1, "Who is signed in here, and how one can", {}, {}, "Session"},
+    {OP(sign_in), "POST", "/v1/session", everyone, changes, v1, "Sign in by a one-time link or a token; the answer sets a cookie", {}, sign_in_body, "Session"},
+    {OP(sign_out), "POST", "/v1/session/end", known, changes, v1, "Sign out: ends the session of the cookie", {}, {}, "Session"},
+    {OP(list_users), "GET", "/v1/users", operators, reads, v1, "Who may come in, and who has workspaces", page_query, {}, "Users"},
+    {OP(invite_user), "POST", "/v1/users/{id}/invite", operators, changes, v1, "Make a sign-in link, which works once; it is shown this once", {}, invite_body, "Invite"},
+    {OP(end_user), "POST", "/v1/users/{id}/end", operators, changes, v1, "End all sessions, sign-in links and tokens of a user", {}, {}, "UserEnded"},
+    {OP(open_workspace), "GET", "/open/{id}", everyone, reads, page, "Lead a signed-in browser to a workspace, which it can start here", {}, {}, ""},
+    {OP(open_script), "GET", "/dashboard/open.js", everyone, reads, page, "Its script", {}, {}, ""},
+    {OP(sign_in_page), "GET", "/sign-in", everyone, reads, page, "Where people sign in", page_target_query, {}, ""},
+    {OP(sign_in_script), "GET", "/dashboard/sign_in.js", everyone, reads, page, "Its script", {}, {}, ""},
+    {OP(begin_login), "POST", "/v1/logins", everyone, changes, v1, "A command wants to act for a person: the code that the person confirms", {}, login_body, "Login"},
+    {OP(take_login), "POST", "/v1/logins/{id}/token", everyone, changes, v1, "The token of a login that was confirmed, once; 'waiting' before", {}, login_secret_body, "LoginToken"},
+    {OP(get_login), "GET", "/v1/logins", known, reads, v1, "Which command asks with this code", login_query, {}, "LoginAsked"},
+    {OP(answer_login), "POST", "/v1/logins/answer", known, changes, v1, "Confirm or refuse it, as oneself", {}, login_answer_body, "LoginAsked"},
+    {OP(login_page), "GET", "/sign-in/login", everyone, reads, page, "Where a person confirms a login", login_query, {}, ""},
+    {OP(login_script), "GET", "/dashboard/login.js", everyone, reads, page, "Its script", {}, {}, ""},
+    {OP(begin_oidc), "GET", "/sign-in/oidc", everyone, reads, page, "Leads to the issuer's sign-in", page_target_query, {}, ""},
+    {OP(end_oidc), "GET", "/sign-in/oidc/done", everyone, reads, page, "Where the issuer leads back to", oidc_query, {}, ""},
     {OP(healthz), "GET", "/healthz", everyone, reads, page, "The process answers", {}, {}, "Alive"},
     {OP(livez), "GET", "/livez", everyone, reads, page, "The process answers", {}, {}, "Alive"},
     {OP(readyz), "GET", "/readyz", everyone, reads, page, "What it needs answers too; 503 when not", {}, {}, "Health"},
@@ -208,7 +243,9 @@ Match match_route(std::string_view method, std::string_view path) {
         // Reserved words are no projects, so that a misspelt method of theirs is no claim.
         if (!fits || (route.operation == Operation::compat_project && is_reserved(parameter))) continue;
         match.path_known = true;
-        const bool has_head = route.method == "GET" && route.effect == Effect::reads && route.operation != Operation::events;
+        const bool has_head = route.method == "GET" && route.effect == Effect::reads && route.operation != Operation::events &&
+                              route.operation != Operation::open_workspace && route.operation != Operation::begin_oidc &&
+                              route.operation != Operation::end_oidc;
         match.allow += (match.allow.empty() ? "" : ", ") + std::string{route.method};
         match.has_head = match.has_head || has_head;
         const bool as_head = method == "HEAD" && has_head;

@@ -19,7 +19,9 @@ namespace berth::gateway {
 enum class Operation {
            claim, list_claims, get_claim, list_workspaces, get_workspace, get_tape, release, stop, start, destroy,
            extend, hold, link, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,
-           openapi, who, list_tokens, mint_token, revoke_token, mint_host_token, enrol, get_enrolment, healthz, livez, readyz, metrics, dashboard,
+           openapi, who, end_own_token, list_tokens, mint_token, revoke_token, mint_host_token, enrol, get_enrolment, get_session, sign_in, sign_out,
+           list_users, invite_user, end_user, open_workspace, sign_in_page, sign_in_script, open_script, begin_oidc, end_oidc,
+           begin_login, take_login, get_login, answer_login, login_page, login_script, healthz, livez, readyz, metrics, dashboard,
            dashboard_script, dashboard_stream, dashboard_style, home, compat_health, compat_status, compat_claim, compat_release,
            compat_destroy, compat_register, compat_heartbeat, compat_project
 };
@@ -46,7 +48,8 @@ BERTH_ENUM(FieldKind,
            duration_ms,  // whole number of milliseconds
            instant,      // RFC 3339
            number,       // whole number, not negative
-           words)        // comma-separated words, up to 500 characters
+           words,        // comma-separated words, up to 500 characters
+           long_text)    // up to 4000 characters, none of them a control character
 
 enum class Need { optional, required };
 

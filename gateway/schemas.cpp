@@ -149,6 +149,7 @@ Json schema_of(FieldKind kind) {
         case FieldKind::id: return {{"type", "string"}, {"pattern", "^[a-zA-Z0-9._:@/-]{1,128}$"}};
         case FieldKind::text: return {{"type", "string"}, {"maxLength", 200}, {"pattern", plain}};
         case FieldKind::words: return {{"type", "string"}, {"maxLength", 500}, {"pattern", plain}};
+        case FieldKind::long_text: return {{"type", "string"}, {"maxLength", 4000}, {"pattern", plain}};
         case FieldKind::duration_ms: return {{"type", "integer"}, {"minimum", 0}, {"maximum", 366LL * 24 * 3'600'000}};
         case FieldKind::number: return whole();
         case FieldKind::instant: return {{"type", "string"}, {"format", "date-time"}};
@@ -188,7 +189,18 @@ Json all_schemas() {
     all["Health"] = health_schema();
     all["Alive"] = object_of({{"status", words({"ok"})}});
     all["Me"] = object_of({{"role", words({"user", "operator"})}, {"user", text()}, {"token", text()}});
-    all["TokenState"] = object_of({{"id", text()}, {"role", words({"user", "operator", "host"})}, {"user", text()}, {"note", text()},
+    all["Session"] = object_of({{"signed_in", flag()}, {"role", words({"user", "operator"}), Need::optional}, {"user", text(), Need::optional},
+                                {"expires_at", moment(), Need::optional}, {"provider", text(), Need::optional}});
+    all["User"] = object_of({{"user", text()}, {"roles", list_of(words({"user", "operator"}))}, {"tokens", whole()}, {"sessions", whole()},
+                             {"links", whole()}, {"workspaces", whole()}, {"active", whole()}, {"signed_in_at", moment()}});
+    all["Login"] = object_of({{"login", text()}, {"secret", text()}, {"code", text()}, {"url", text()}, {"expires_at", moment()}});
+    all["LoginToken"] = object_of({{"state", words({"waiting", "confirmed"})}, {"token", text(), Need::optional}, {"user", text(), Need::optional},
+                                   {"role", words({"user", "operator"}), Need::optional}, {"expires_at", moment(), Need::optional}});
+    all["LoginAsked"] = object_of({{"code", text()}, {"machine", text()}, {"address", text()}, {"state", words({"waiting", "confirmed", "refused"})}});
+    all["Users"] = paged("users", "User");
+    all["Invite"] = object_of({{"id", text()}, {"user", text()}, {"role", words({"user", "operator"})}, {"expires_at", moment()}, {"link", text()}});
+    all["UserEnded"] = object_of({{"user", text()}, {"ended", whole()}});
+    all["TokenState"] = object_of({{"kind", words({"bearer", "session", "invite"})}, {"id", text()}, {"role", words({"user", "operator", "host"})}, {"user", text()}, {"note", text()},
                                    {"created_at", moment()}, {"expires_at", moment(), Need::optional}, {"pool", text(), Need::optional},
                                    {"uses_max", whole(), Need::optional}, {"used", whole(), Need::optional}});
     all["Token"] = all["TokenState"];

@@ -176,7 +176,7 @@ Json status_shape(const View& view, const std::optional<BrokerStatus>& broker) {
 }
 
 Json token_shape(const TokenEntry& entry) {
-    Json shape = {{"id", entry.id}, {"role", role_word(entry.role)}, {"user", entry.user.value},
+    Json shape = {{"kind", to_string(entry.kind)}, {"id", entry.id}, {"role", role_word(entry.role)}, {"user", entry.user.value},
                   {"note", entry.note}, {"created_at", json_of(entry.created_at)}};
     if (entry.expires_at) shape["expires_at"] = json_of(*entry.expires_at);
     if (!entry.grant) return shape;

@@ -223,7 +223,25 @@ bool needs_picture(Operation operation) {
         case Operation::dashboard_stream:
         case Operation::dashboard_style:
         case Operation::home:
+        case Operation::get_session:
+        case Operation::sign_in:
+        case Operation::sign_out:
+        case Operation::invite_user:
+        case Operation::end_user:
+        case Operation::open_workspace:     // its page says so itself
+        case Operation::open_script:
+        case Operation::sign_in_page:
+        case Operation::sign_in_script:
+        case Operation::begin_oidc:
+        case Operation::end_oidc:
+        case Operation::begin_login:
+        case Operation::take_login:
+        case Operation::get_login:
+        case Operation::answer_login:
+        case Operation::login_page:
+        case Operation::login_script:
         case Operation::who:
+        case Operation::end_own_token:
         case Operation::list_tokens:
         case Operation::mint_token:
         case Operation::revoke_token:
@@ -304,12 +322,31 @@ Step decide(const Asked& asked) {
         case Operation::openapi: return page_answer("application/json", openapi_document());
         case Operation::who:
             return json_answer({{"role", role_word(asked.caller.role)}, {"user", asked.caller.user.value}, {"token", asked.caller.token_id}});
+        case Operation::end_own_token: return TokenChange{std::nullopt, asked.caller.token_id, asked.dress()};
         case Operation::list_tokens: return list_tokens(asked);
         case Operation::mint_token: return mint(asked);
         case Operation::mint_host_token: return mint_host_token(asked);
         case Operation::enrol: return enrol(asked);
         case Operation::get_enrolment: return enrolment(asked);
         case Operation::revoke_token: return TokenChange{std::nullopt, asked.parameter, asked.dress()};
+        case Operation::get_session: return session_state(asked);
+        case Operation::sign_in: return sign_in(asked);
+        case Operation::sign_out: return sign_out(asked);
+        case Operation::list_users: return page_of(asked, "users", users_of(asked.picture, asked.turn.now), [](const Json& row) { return row; });
+        case Operation::invite_user: return invite_user(asked);
+        case Operation::end_user: return end_user(asked);
+        case Operation::begin_login: return begin_login(asked);
+        case Operation::take_login: return take_login(asked);
+        case Operation::get_login: return get_login(asked);
+        case Operation::answer_login: return answer_login(asked);
+        case Operation::login_page: return page_answer("text/html; charset=utf-8", login_page());
+        case Operation::login_script: return page_answer("text/javascript; charset=utf-8", login_script());
+        case Operation::begin_oidc: return begin_oidc(asked);
+        case Operation::end_oidc: return end_oidc(asked);
+        case Operation::open_workspace: return open_workspace(asked);
+        case Operation::open_script: return page_answer("text/javascript; charset=utf-8", open_script());
+        case Operation::sign_in_page: return page_answer("text/html; charset=utf-8", sign_in_page());
+        case Operation::sign_in_script: return page_answer("text/javascript; charset=utf-8", sign_in_script());
         case Operation::home:
         case Operation::dashboard: return page_answer("text/html; charset=utf-8", dashboard_page());
         case Operation::dashboard_script: return page_answer("text/javascript; charset=utf-8", dashboard_script());
@@ -360,7 +397,7 @@ Step step(const Picture& picture, const HttpRequest& request, const Turn& turn) 
     const auto& route = *match.route;
     const auto refused = [&](const Problem& problem) { return refuse(problem, route.style, turn.request_id); };
     if (const auto problem = check_intent(request, route, picture.policy.public_url)) return refused(*problem);
-    auto identity = identify(request, route, picture.tokens, picture.networks, turn.now);
+    auto identity = identify(request, route, picture.tokens, picture.networks, turn.now, picture.policy.public_url);
     if (const auto* problem = std::get_if<Problem>(&identity)) return refused(*problem);
     auto* caller = std::get_if<Caller>(&identity);
     if (route.reach == Reach::operators && !(caller && caller->is_operator())) {

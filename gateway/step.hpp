@@ -13,7 +13,10 @@
 
 #include "events/query.hpp"
 #include "gateway/access.hpp"
+#include "gateway/logins.hpp"
+#include "gateway/oidc.hpp"
 #include "gateway/policy.hpp"
+#include "gateway/session.hpp"
 #include "gateway/tape.hpp"
 
 namespace berth::gateway {
@@ -32,8 +35,10 @@ constexpr Duration head_patience{5'000};  // the allocator's beacon comes every 
 struct Picture {
     Policy policy;
     CompatPolicy compat;
+    OidcPolicy oidc;
     std::vector<TrustedNetwork> networks;
     TokenTable tokens;
+    Logins logins;
     View view;
     std::map<HostId, HostHeartbeat> heartbeats;
     std::map<WorkspaceId, UseSeen> uses;   // of those in the view
@@ -90,6 +95,7 @@ struct EnrolWish {
     PoolName pool;
     std::uint32_t slots = 0;
     std::string asked_at;                  // the name under which this gateway was asked, without its port
+    std::string gateway_url;               // where its browsers find this gateway
     Dress dress;
 };
 
@@ -112,7 +118,48 @@ inline constexpr std::string_view not_recycled = "released, and not recycled yet
 
 struct MetricsWish {};                    // the shell's own counters are in it
 
-using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, EnrolWish, ForeignWish, MetricsWish>;
+/// A browser signs in or out, or an operator ends what lets somebody in.
+struct SignInByLink { std::string link; };
+struct SignInByToken { std::string token_id; };
+struct SignOut { std::string session; };
+struct EndUser { UserId user; };
+struct SessionWish {
+    std::variant<SignInByLink, SignInByToken, SignOut, EndUser> act;
+    Secure secure = Secure::yes;
+    Dress dress;
+};
+struct SessionOutcome {
+    std::optional<MintedToken> opened;
+    std::size_t ended = 0;
+};
+
+/// A person goes to the issuer to sign in, or comes back from there.
+struct OidcBegin {
+    std::string to;                        // where to go then
+    std::string redirect_uri;
+    Secure secure = Secure::yes;
+};
+struct OidcEnd {
+    Returned returned;
+    Secure secure = Secure::yes;
+};
+
+/// A command wants a person's token, and the person's word on it.
+struct LoginBegin { std::string machine; std::string url; };
+struct LoginTake { std::string id; std::string secret; };
+struct LoginAnswer { std::string code; std::optional<UserId> user; TokenRole role = TokenRole::user; };   // without a user: refused
+struct LoginWish {
+    std::variant<LoginBegin, LoginTake, LoginAnswer> act;
+    std::string remote;
+    Dress dress;
+};
+struct LoginOutcome {
+    Login login;
+    std::string secret;                    // of one that was begun
+    std::optional<MintedToken> token;      // of one that was taken
+};
+
+using Step = std::variant<HttpAnswer, Ask, StreamWish, TokenChange, EnrolWish, ForeignWish, MetricsWish, SessionWish, OidcBegin, OidcEnd, LoginWish>;
 
 struct Turn {
     Instant now;
@@ -122,6 +169,20 @@ struct Turn {
 Step step(const Picture& picture, const HttpRequest& request, const Turn& turn);
 HttpAnswer answer(const Picture& picture, const Dress& dress, const Result<Reply>& reply, const Turn& turn);
 HttpAnswer answer_token(const TokenChange& change, const Result<MintedToken>& minted, const Turn& turn);
+HttpAnswer answer_session(const Picture& picture, const SessionWish& wish, const Result<SessionOutcome>& outcome, const Turn& turn);
+
+/// The session that this request used is to end later than it would, and its cookie says so too.
+struct Renewal {
+    std::string session;                   // its id
+    Instant end;
+    std::string cookie;                    // value of Set-Cookie
+};
+HttpAnswer answer_login(const LoginWish& wish, const Result<LoginOutcome>& outcome, const Turn& turn);
+/// On to the issuer, or why not. `browser` is what this browser is to be known by when it comes back.
+HttpAnswer answer_oidc_begin(const OidcBegin& wish, const Result<std::string>& url, const std::string& browser, Duration lifetime);
+/// Signed in, and on to where the person wanted; or a page that says why not.
+HttpAnswer answer_oidc_end(const Picture& picture, const OidcEnd& wish, const std::string& to, const Result<MintedToken>& session);
+std::optional<Renewal> renewal_of(const Picture& picture, const HttpRequest& request, const Turn& turn);
 /// What the shell learned: where hosts find the broker, and what the configuration says to them.
 struct EnrolAnswer {
     bool fresh = false;                    // it was not enrolled before

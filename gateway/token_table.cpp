@@ -4,6 +4,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -40,8 +42,16 @@ Result<TokenEntry> read_entry(const Json& from, int version) {
         entry.grant = HostGrant{PoolName{text("pool")}, number("uses_max"), number("used")};
     }
     if (!text("expires_at").empty()) entry.expires_at = TRY(from_rfc3339(text("expires_at")));
+    if (const auto kind = text("kind"); !kind.empty()) {
+        const auto known = enum_from<TokenKind>(kind);
+        if (!known) return fail(ErrorKind::corrupt, "'{}' is of kind '{}', which is none", entry.id, kind);
+        entry.kind = *known;
+    }
+    entry.parent = text("parent");
     return entry;
 }
+
+bool is_over(const TokenEntry& entry, Instant now) { return entry.expires_at && *entry.expires_at <= now; }
 
 }  // namespace
 
@@ -103,6 +113,8 @@ std::string TokenTable::to_json() const {
         item["created_at"] = to_rfc3339(entry.created_at);
         if (entry.expires_at) item["expires_at"] = to_rfc3339(*entry.expires_at);
         if (entry.of_machine) item["machine"] = true;
+        if (entry.kind != TokenKind::bearer) item["kind"] = to_string(entry.kind);
+        if (!entry.parent.empty()) item["parent"] = entry.parent;
         if (entry.grant) {
             item["pool"] = entry.grant->pool.value;
             item["uses_max"] = entry.grant->uses_max;
@@ -120,21 +132,78 @@ std::string TokenTable::to_json() const {
     return all.dump(2) + "\n";
 }
 
-const TokenEntry* TokenTable::find(std::string_view plain, Instant now) const {
+const TokenEntry* TokenTable::matching(std::string_view plain, TokenKind kind) const {
     if (plain.empty()) return nullptr;
     const auto hash = hash_of_token(plain);  // what is compared is a digest: timing says nothing of the token
     const TokenEntry* found = nullptr;       // and all are looked at, whichever it is
     for (const auto& entry : entries_) {
         if (entry.hash.size() == hash.size() && CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = &entry;
     }
-    const bool over = found && found->expires_at && *found->expires_at <= now;
-    return over && found->role != TokenRole::host ? nullptr : found;
+    return found && found->kind == kind ? found : nullptr;
+}
+
+const TokenEntry* TokenTable::find(std::string_view plain, Instant now) const {
+    const auto* found = matching(plain, TokenKind::bearer);
+    return found && is_over(*found, now) && found->role != TokenRole::host ? nullptr : found;
+}
+
+const TokenEntry* TokenTable::find_session(std::string_view plain, Instant now) const {
+    const auto* found = matching(plain, TokenKind::session);
+    return found && !why_over(found->id, now) ? found : nullptr;
+}
+
+Result<TokenEntry> TokenTable::spend_invite(std::string_view plain, Instant now) {
+    const auto* found = matching(plain, TokenKind::invite);
+    if (!found) return fail(ErrorKind::denied, "this sign-in link was used before, or is none: ask for another (`berth user invite`)");
+    const auto invite = *found;
+    remove(invite.id);
+    if (is_over(invite, now)) {
+        return fail(ErrorKind::denied, "this sign-in link is over since {}: ask for another (`berth user invite {}`)", to_rfc3339(*invite.expires_at),
+                    invite.user.value);
+    }
+    return invite;
+}
+
+Result<void> TokenTable::open_session(TokenEntry session, const SessionTerms& terms, Instant now) {
+    const auto is_of_user = [&](const TokenEntry& entry) { return entry.kind == TokenKind::session && entry.user == session.user; };
+    while (static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), is_of_user)) >= std::max<std::size_t>(terms.per_user_max, 1)) {
+        auto first = entries_.end();
+        for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+            if (is_of_user(*at) && (first == entries_.end() || at->expires_at < first->expires_at)) first = at;
+        }
+        entries_.erase(first);
+    }
+    session.created_at = now;
+    session.expires_at = now + std::min(terms.unused_max, terms.length_max);
+    return add(std::move(session));
+}
+
+std::optional<Instant> TokenTable::renewed_end(const TokenEntry& session, const SessionTerms& terms, Instant now) {
+    if (!session.expires_at || *session.expires_at - now > terms.unused_max / 2) return std::nullopt;
+    const auto end = std::min(now + terms.unused_max, session.created_at + terms.length_max);
+    if (end - *session.expires_at < terms.unused_max / 4) return std::nullopt;
+    return end;
+}
+
+bool TokenTable::renew(std::string_view id, Instant end) {
+    const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const TokenEntry& entry) { return entry.id == id; });
+    if (at == entries_.end() || at->kind != TokenKind::session) return false;
+    at->expires_at = std::max(at->expires_at.value_or(end), end);
+    return true;
+}
+
+std::size_t TokenTable::remove_of(const UserId& user) {
+    return std::erase_if(entries_, [&](const TokenEntry& entry) {
+        return entry.user == user && entry.role != TokenRole::host && !entry.of_machine;
+    });
 }
 
 std::optional<std::string> TokenTable::why_over(std::string_view id, Instant now) const {
     const auto at = std::find_if(entries_.begin(), entries_.end(), [&](const TokenEntry& entry) { return entry.id == id; });
-    if (at == entries_.end()) return "the token was revoked";
-    if (at->expires_at && *at->expires_at <= now) return "the token is over since " + to_rfc3339(*at->expires_at);
+    const bool is_session = id.starts_with("s-");
+    if (at == entries_.end()) return is_session ? "you are signed out" : "the token was revoked";
+    if (is_over(*at, now)) return fmt::format("the {} is over since {}", is_session ? "session" : "token", to_rfc3339(*at->expires_at));
+    if (!at->parent.empty()) return why_over(at->parent, now);
     return std::nullopt;
 }
 

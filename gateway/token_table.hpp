@@ -20,6 +20,12 @@ enum class TokenRole {
     operations, // everything; "operator" in the file and the API
     host        // a machine may enrol with it, and speak of itself; nothing else
 };
+/// What the text of an entry is: each opens what it is for and nothing else.
+BERTH_ENUM(TokenKind,
+           bearer,      // sent by programs as Authorization
+           session,     // a browser's cookie
+           invite)      // a sign-in link, good once
+
 std::string_view role_word(TokenRole role);
 std::optional<TokenRole> role_from(std::string_view word);
 
@@ -34,7 +40,7 @@ struct HostGrant {
 };
 
 struct TokenEntry {
-    std::string id;                       // "t-1f0c…": for lists and revoking; says nothing of the token
+    std::string id;                       // "t-1f0c…", of a session "s-…", of an invite "i-…": for lists and revoking; says nothing of the token
     TokenRole role = TokenRole::user;
     UserId user;                          // of a user's token; the name of an operator's
     std::string note;
@@ -43,6 +49,8 @@ struct TokenEntry {
     std::optional<Instant> expires_at;
     bool of_machine = false;              // stands in <state>/token; there is one at most
     std::optional<HostGrant> grant;       // of a host's token
+    TokenKind kind = TokenKind::bearer;
+    std::string parent;                   // of a session: the token that it was opened with, and ends with
     friend bool operator==(const TokenEntry&, const TokenEntry&) = default;
 };
 
@@ -60,6 +68,13 @@ inline constexpr Duration host_token_memory{24 * 3'600'000};
 
 std::string hash_of_token(std::string_view plain);
 
+/// How long people stay signed in, and how many of their browsers at once.
+struct SessionTerms {
+    Duration unused_max{12 * 3'600'000};
+    Duration length_max{7 * 24 * 3'600'000LL};
+    std::size_t per_user_max = 32;        // of more the one that ends first gives way
+};
+
 /// A value: what tokens.json says.
 class TokenTable {
 public:
@@ -71,6 +86,17 @@ public:
     /// The entry of this token, or null when there is none or it is over. A host's is found when it is over too: what
     /// it may still do, its route says.
     const TokenEntry* find(std::string_view plain, Instant now) const;
+    /// The session of a cookie, or null when there is none or it is over.
+    const TokenEntry* find_session(std::string_view plain, Instant now) const;
+    /// The sign-in link, which is used up by it; `denied` with what to do when it is none of ours, used or over.
+    Result<TokenEntry> spend_invite(std::string_view plain, Instant now);
+    /// A browser signs in. `session` has kind, hash, id and whom; its end is set here, by `terms`.
+    Result<void> open_session(TokenEntry session, const SessionTerms& terms, Instant now);
+    /// Where the end of a session that is used now moves to; nothing while that is not worth a word.
+    static std::optional<Instant> renewed_end(const TokenEntry& session, const SessionTerms& terms, Instant now);
+    bool renew(std::string_view id, Instant end);
+    /// Sessions, invites and tokens of that user, but this machine's own; how many there were.
+    std::size_t remove_of(const UserId& user);
     /// Why what that token began may not go on: it was revoked, or its time is over. Nothing while it may.
     std::optional<std::string> why_over(std::string_view id, Instant now) const;
     const std::vector<TokenEntry>& entries() const { return entries_; }
@@ -87,6 +113,7 @@ public:
     bool remove_machine(const HostId& host);
 
 private:
+    const TokenEntry* matching(std::string_view plain, TokenKind kind) const;
     std::vector<TokenEntry> entries_;
     std::vector<Machine> machines_;
 };
@@ -97,6 +124,7 @@ struct TokenWish {
     std::string note;
     std::optional<Duration> ttl;
     std::optional<HostGrant> grant = {};  // role host
+    TokenKind kind = TokenKind::bearer;   // or invite
 };
 struct MintedToken {
     TokenEntry entry;

@@ -54,9 +54,11 @@ Result<TokenTable> load_tokens(const std::string& state) {
 }
 
 Result<MintedToken> mint_token(const std::string& state, const TokenWish& wish, Instant now) {
-    MintedToken minted{.plain = "berth_" + random_hex(token_bytes)};
-    minted.entry = {.id = "t-" + random_hex(6), .role = wish.role, .user = wish.user, .note = wish.note,
-                    .hash = hash_of_token(minted.plain), .created_at = now, .grant = wish.grant};
+    // A sign-in link says whom it is for, so that its page can ask before it is used; the hash is of both.
+    const bool is_invite = wish.kind == TokenKind::invite;
+    MintedToken minted{.plain = (is_invite ? wish.user.value + ":" : "berth_") + random_hex(token_bytes)};
+    minted.entry = {.id = (is_invite ? "i-" : "t-") + random_hex(6), .role = wish.role, .user = wish.user, .note = wish.note,
+                    .hash = hash_of_token(minted.plain), .created_at = now, .grant = wish.grant, .kind = wish.kind};
     if (wish.ttl) minted.entry.expires_at = now + *wish.ttl;
     return with_table(state, [&](TokenTable& table) -> Result<MintedToken> {
         table.forget_over(now);
@@ -69,6 +71,54 @@ Result<void> revoke_token(const std::string& state, std::string_view id) {
     return with_table(state, [&](TokenTable& table) -> Result<void> {
         if (!table.remove(id)) return fail(ErrorKind::not_found, "no token {}", id);
         return {};
+    });
+}
+
+namespace {
+
+MintedToken new_session(const UserId& user, TokenRole role, std::string parent, std::string note) {
+    MintedToken minted{.plain = random_hex(token_bytes)};
+    minted.entry = {.id = "s-" + random_hex(6), .role = role, .user = user, .note = std::move(note), .hash = hash_of_token(minted.plain),
+                    .kind = TokenKind::session, .parent = std::move(parent)};
+    return minted;
+}
+
+}  // namespace
+
+Result<MintedToken> open_session_by_link(const std::string& state, std::string_view link, const SessionTerms& terms, Instant now) {
+    return with_table(state, [&](TokenTable& table) -> Result<MintedToken> {
+        const auto invite = table.spend_invite(link, now);
+        if (!invite) return fail(invite.error());
+        auto minted = new_session(invite->user, invite->role, "", invite->note);
+        TRY(table.open_session(minted.entry, terms, now));
+        minted.entry = *table.of_id(minted.entry.id);
+        return minted;
+    });
+}
+
+Result<MintedToken> open_session(const std::string& state, const TokenEntry& from, const SessionTerms& terms, Instant now) {
+    return with_table(state, [&](TokenTable& table) -> Result<MintedToken> {
+        table.forget_over(now);
+        if (!from.id.empty() && !table.of_id(from.id)) return fail(ErrorKind::denied, "the token was revoked meanwhile");
+        auto minted = new_session(from.user, from.role, from.id, from.note);
+        TRY(table.open_session(minted.entry, terms, now));
+        minted.entry = *table.of_id(minted.entry.id);
+        return minted;
+    });
+}
+
+Result<void> renew_session(const std::string& state, std::string_view id, Instant end) {
+    return with_table(state, [&](TokenTable& table) -> Result<void> {
+        if (!table.renew(id, end)) return fail(ErrorKind::not_found, "no session {}", id);
+        return {};
+    });
+}
+
+Result<std::size_t> end_user(const std::string& state, const UserId& user) {
+    return with_table(state, [&](TokenTable& table) -> Result<std::size_t> {
+        const auto count = table.remove_of(user);
+        if (count == 0) return fail(ErrorKind::not_found, "{} has no session, link or token; see `berth user list`", user.value);
+        return count;
     });
 }
 

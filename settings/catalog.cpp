@@ -59,7 +59,27 @@ std::vector<SettingsSection> make_catalog() {
              {"stream_queue_bytes_max", "then the stream is cut, and told so"},
              {"replay_page", "facts asked for at once while a stream catches up"},
              {"host_clock_off_max", "of a machine that enrols; the broker allows hosts no more (clock_skew_max)"},
-             {"reach_every", "each enrolled host's proxy is tried so often, as a browser would"}});
+             {"reach_every", "each enrolled host's proxy is tried so often, as a browser would"},
+             {"session_unused_max", "a browser is signed out when it was not used for so long …"},
+             {"session_length_max", "… and after so long in any case"},
+             {"sessions_per_user_max", "of more the one that ends first gives way"},
+             {"invite_ttl", "of a sign-in link that names no other"},
+             {"login_max", "from `berth login` to the word of a browser"},
+             {"login_ttl", "of the token that it gets"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"oidc", "Signing in by OpenID Connect. The issuer is told <public_url>/sign-in/oidc/done as the way back.", {}});
+        add<gateway::OidcPolicy>(section, {
+             {"issuer", "\"https://id.example.org\"; empty: sign-in links and tokens alone"},
+             {"client_secret_file", "empty: a public client, by PKCE alone"},
+             {"name", "on the button; empty: the issuer's host"},
+             {"user_claim", "names the user here; an address has to be verified"},
+             {"user_groups", "one of them is needed to come in; empty: whoever the issuer signs in"},
+             {"operator_groups", "one of them makes an operator, at each sign-in"},
+             {"ca_file", "PEM of a private CA that vouches for the issuer"},
+             {"timeout", "of each question to the issuer"},
+             {"clock_off_max", "between its clock and ours"},
+             {"attempt_max", "from the button to the way back"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"compat", "For clients that were there before tokens were.", {}});

@@ -25,7 +25,7 @@ const el = (tag, attributes = {}, ...children) => {
   return node;
 };
 
-// ---- the token: from #token=… once, then of this tab only
+// ---- who: the token from #token=… once, then of this tab only; without one, the session that the browser's cookie shows
 
 let token = sessionStorage.getItem('berth-token') || '';
 const handed = new URLSearchParams(location.hash.slice(1)).get('token');
@@ -34,6 +34,7 @@ if (handed) {
   sessionStorage.setItem('berth-token', token);
   history.replaceState(null, '', location.pathname);
 }
+const bearer = () => (token ? { Authorization: `Bearer ${token}` } : {});
 let me = null;
 let shared = null;               // port of the stream that all tabs share
 let stream = null;               // AbortController of an own one, where nothing is shared
@@ -49,7 +50,7 @@ function usable(text) {
 async function call(method, path, body, headers = {}, signal = undefined) {
   const answer = await fetch(path, {
     method, cache: 'no-store', signal,
-    headers: { Authorization: `Bearer ${token}`, ...(body ? { 'Content-Type': 'application/json' } : {}), ...headers },
+    headers: { ...bearer(), ...(body ? { 'Content-Type': 'application/json' } : {}), ...headers },
     body: body ? JSON.stringify(body) : undefined,
   });
   const said = await answer.json().catch(() => ({}));
@@ -371,10 +372,10 @@ function unfollow() {
   stream = null;
 }
 window.addEventListener('pagehide', unfollow);
-window.addEventListener('pageshow', (event) => { if (event.persisted && me && token) { follow(); refresh(); } });
+window.addEventListener('pageshow', (event) => { if (event.persisted && me) { follow(); refresh(); } });
 // Without a shared stream a tab that nobody sees gives its own up.
 document.addEventListener('visibilitychange', () => {
-  if (window.SharedWorker && shared || !me || !token) return;
+  if (window.SharedWorker && shared || !me) return;
   if (document.hidden) unfollow();
   else if (!stream) { followAlone(); refresh(); }
 });
@@ -386,7 +387,7 @@ async function followAlone() {
   try {
     const from = lastEventId ? '' : `?from=${Math.max(1, Number((await call('GET', '/v1/status')).position) - EVENTS_BEFORE)}`;
     const answer = await fetch(`/v1/events${from}`, { cache: 'no-store', signal: mine.signal,
-      headers: { Authorization: `Bearer ${token}`, ...(lastEventId ? { 'Last-Event-ID': lastEventId } : {}) } });
+      headers: { ...bearer(), ...(lastEventId ? { 'Last-Event-ID': lastEventId } : {}) } });
     if (!answer.ok) throw new Error(`the event stream answered ${answer.status}`);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = '';
@@ -402,7 +403,7 @@ async function followAlone() {
     if (mine.signal.aborted) return;
     setHealth('failing', error.message);
   }
-  if (token && mine === stream) setTimeout(() => { if (mine === stream) followAlone(); }, RETRY_MS);
+  if (me && mine === stream) setTimeout(() => { if (mine === stream) followAlone(); }, RETRY_MS);
 }
 function readFrame(frame) {
   if (!me) return;
@@ -421,9 +422,10 @@ async function enter() {
   if (token && !usable(token)) return forget('This token holds a character that no token has. Paste it again, plainly.');
   token = usable(token);
   if (token) sessionStorage.setItem('berth-token', token);
-  $('enter').hidden = Boolean(token);
-  if (!token) { readHealth().catch(() => setHealth('failing', 'the gateway does not answer')); $('token').focus(); return; }
   try {
+    const signedIn = token || (await call('GET', '/v1/session')).signed_in;
+    $('enter').hidden = Boolean(signedIn);
+    if (!signedIn) { readHealth().catch(() => setHealth('failing', 'the gateway does not answer')); $('token').focus(); return; }
     me = await call('GET', '/v1/me');
   } catch (error) {
     // What will not be another answer next time leads back to the form.
@@ -440,6 +442,10 @@ async function enter() {
   $('claim-user').required = me.role === 'operator';
   refresh();
   follow();
+}
+async function leave() {
+  if (!token) await call('POST', '/v1/session/end', {}).catch((error) => note(error.message));
+  forget('');
 }
 function forget(why) {
   sessionStorage.removeItem('berth-token');
@@ -460,7 +466,7 @@ $('token-form').addEventListener('submit', (event) => {
   $('token-error').textContent = '';
   enter();
 });
-$('leave').addEventListener('click', () => forget(''));
+$('leave').addEventListener('click', leave);
 $('claim-form').addEventListener('submit', claim);
 $('filter').addEventListener('input', showWorkspaces);
 $('ended').addEventListener('change', showWorkspaces);
@@ -473,6 +479,6 @@ $('pause').addEventListener('click', () => {
 });
 setInterval(() => {
   if (shared) shared.postMessage({ here: true });
-  if (me && token) refresh();
+  if (me) refresh();
 }, POLL_MS);
 enter();

@@ -53,7 +53,7 @@ function leave(port) {
 const tell = (stream, message) => { for (const port of stream.ports) port.postMessage(message); };
 
 async function follow(token, stream, before) {
-  const headers = { Authorization: `Bearer ${token}` };
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};   // else by the browser's session
   const options = { cache: 'no-store', signal: stream.abort.signal };
   while (streams.get(token) === stream) {
     try {

@@ -7,6 +7,10 @@
 //   node browser.mjs stay URL SECONDS SCREENSHOT          … and its WebSocket stays connected that long
 //   node browser.mjs dashboards URL TOKEN N SCREENSHOT    N dashboards in one browser all load and show events
 //   node browser.mjs token URL TEXT                       the dashboard's form refuses TEXT with its reason, twice
+//   node browser.mjs bookmark URL GATEWAY LINK TEXT SCREENSHOT
+//                                     a late bookmark leads through the sign-in to the workspace (its page holds TEXT),
+//                                     then straight there, then by the page that starts it, and after signing out nowhere
+//   node browser.mjs issuer URL NAME USER [SCREENSHOT]     the button "Sign in with NAME" leads to USER's dashboard
 //   node browser.mjs page URL SCREENSHOT [TEXT]           a page that holds TEXT
 import { existsSync, readFileSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
@@ -115,6 +119,70 @@ try {
     await page.reload({ waitUntil: 'load' });
     await asked();
     console.log(JSON.stringify({ said }));
+  } else if (mode === 'bookmark') {
+    const [gateway, link, text, picture] = rest;
+    const workspace = new URL(url).hostname.split('.')[0];
+    const at = (prefix) => page.waitForFunction((p) => location.href.startsWith(p), { timeout: 20000, polling: 100 }, prefix);
+    const shown = (selector) => page.waitForFunction((s) => { const e = document.querySelector(s); return e && e.getClientRects().length > 0; }, { timeout: 20000, polling: 100 }, selector);
+    const arrived = async () => {
+      await at(url);
+      await page.waitForFunction((t) => document.body.innerText.includes(t), { timeout: 20000, polling: 100 }, text);
+    };
+    // The page that a redirect or a script leads away from never loads to its end.
+    const visit = (where) => page.goto(where, { waitUntil: 'domcontentloaded', timeout: 30000 }).catch((error) => { if (!/ERR_ABORTED|detached/.test(error.message)) throw error; });
+    const forget = async (where) => { for (const cookie of await page.cookies(where)) await page.deleteCookie(cookie); };
+    const said = {};
+
+    await visit(url);
+    await at(`${gateway}/sign-in?to=/open/${workspace}`);
+    await shown('#form');
+    await page.type('#secret', link);
+    await page.keyboard.press('Enter');
+    await arrived();
+    const [cookie] = (await page.cookies(gateway)).filter((one) => one.name.startsWith('berth-_session'));
+    said.cookie = { httpOnly: cookie.httpOnly, sameSite: cookie.sameSite, domain: cookie.domain };
+
+    await forget(url);
+    await visit(url);
+    await arrived();
+
+    await visit(`${gateway}/sign-in#${link.split('#')[1]}`);
+    await shown('#use-link');
+    said.asks = await page.evaluate(() => document.querySelector('#use-link').textContent);
+    await page.click('#use-link');
+    await page.waitForFunction(() => document.querySelector('#bad').textContent, { timeout: 20000, polling: 100 });
+    said.again = await page.evaluate(() => document.querySelector('#bad').textContent);
+
+    await visit(`${gateway}/dashboard`);
+    await page.waitForFunction(() => document.querySelector('#me').textContent.startsWith('ada') && document.querySelector('#events').childElementCount, { timeout: 20000, polling: 100 });
+    said.stopped = await page.evaluate(async (id) => (await fetch(`/v1/workspaces/${id}/stop`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' })).status, workspace);
+    await forget(url);
+    await page.waitForFunction(async (id) => (await (await fetch(`/v1/workspaces/${id}`)).json()).state === 'stopped', { timeout: 30000, polling: 200 }, workspace);
+    await visit(url);
+    await page.waitForFunction((g) => location.href.startsWith(g) || document.querySelector('a.button'), { timeout: 20000, polling: 100 }, gateway);
+    if (!page.url().startsWith(gateway)) await page.click('a.button');   // the host says that it is stopped, and shows the way
+    await at(`${gateway}/open/${workspace}`);
+    await shown('#start');
+    if (picture) await page.screenshot({ path: picture });
+    await page.click('#start');
+    await arrived();
+
+    await visit(`${gateway}/sign-in`);
+    await shown('#out');
+    await page.click('#out');
+    await page.waitForFunction(() => document.querySelector('#title').textContent === 'Sign in', { timeout: 20000, polling: 100 });
+    await forget(url);
+    await visit(url);
+    await at(`${gateway}/sign-in?to=/open/${workspace}`);
+    console.log(JSON.stringify(said));
+  } else if (mode === 'issuer') {
+    const [name, user, picture] = rest;
+    await page.goto(`${url}/sign-in?to=/dashboard`, { waitUntil: 'load', timeout: 20000 });
+    await page.waitForFunction((n) => document.querySelector('#provider').textContent.endsWith(n), { timeout: 20000, polling: 100 }, name);
+    if (picture) await page.screenshot({ path: picture });
+    await page.click('#provider');
+    await page.waitForFunction((u) => document.querySelector('#me')?.textContent.startsWith(u), { timeout: 20000, polling: 100 }, user);
+    console.log(JSON.stringify({ me: await page.evaluate(() => document.querySelector('#me').textContent), url: page.url() }));
   } else if (mode === 'page') {
     const [picture, text] = rest;
     const answer = await page.goto(url, { waitUntil: 'load', timeout: 30000 });
