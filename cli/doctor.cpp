@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/config.hpp"
 #include "cli/gateway_client.hpp"
+#include "cli/pool_report.hpp"
 #include "cli/text.hpp"
 #include "cli/up/agreements.hpp"
 #include "cli/up/effective.hpp"
@@ -214,6 +215,7 @@ private:
             look_at_ledger(*status);
             look_at_bus(*status);
         }
+        if (auto pools = gateway->pools()) look_at_pools(*pools);
         look_at_hosts(*hosts);
     }
 
@@ -241,6 +243,12 @@ private:
         const auto passed = text_at(*counters, "requests") + " requests and " + text_at(*counters, "events") + " events passed on";
         note("bus", lost.empty() ? Verdict::good : Verdict::warning, lost.empty() ? passed : passed + "; not: " + lost,
              lost.empty() ? "" : "its log names senders and reasons: grep message.refused " + shell_quoted(state_ + "/log/broker.log"));
+    }
+
+    void look_at_pools(const Json& pools) {
+        for (const auto& pool : pools) {
+            for (const auto& [text, way] : provider_says(pool)) note("pool " + text_at(pool, "pool"), Verdict::warning, text, way);
+        }
     }
 
     void look_at_hosts(const Json& known) {

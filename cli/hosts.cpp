@@ -5,6 +5,7 @@
 #include "cli/gateway_client.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/text.hpp"
+#include "cli/pool_report.hpp"
 #include "cli/workspace_columns.hpp"
 
 namespace berth::cli {
@@ -37,6 +38,10 @@ Result<Exit> run_pools(const Shared& shared) {
     auto gateway = TRY(GatewayClient::find(shared));
     const auto pools = TRY(gateway.pools());
     print(TRY(render_rows(pool_columns(), {pools.begin(), pools.end()}, "pool", look)));
+    if (look.format != Format::table && look.format != Format::wide) return Exit::ok;
+    for (const auto& pool : pools) {
+        for (const auto& [text, way] : provider_says(pool)) remark(fmt::format("{}: {}", printable(text_at(pool, "pool")), printable(text)));
+    }
     return Exit::ok;
 }
 

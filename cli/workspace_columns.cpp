@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/workspace_columns.hpp"
 
+#include "aws/prices.hpp"
 #include "cli/text.hpp"
 
 namespace berth::cli {
@@ -139,6 +140,10 @@ std::vector<Column> pool_columns() {
             {"BUFFER", [](const Json& row) {
                  return find(row, "retired_at") != nullptr ? std::string{"none: retired"} : text_at(row, "buffer") + " " + text_at(row, "buffer_unit");
              }},
+            {"$/HOUR", [](const Json& row) {
+                 const auto* cost = find(row, "microdollars_per_hour");
+                 return cost == nullptr ? std::string{} : aws::dollars(cost->get<aws::Microdollars>());
+             }, Shown::when_any, Align::right},
             {"QUARANTINED", text("quarantined"), Shown::wide, Align::right},
             {"SLOTS/HOST", text("slots_per_host"), Shown::wide, Align::right},
             {"STANDBYS", text("standbys"), Shown::wide, Align::right},

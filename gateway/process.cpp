@@ -29,6 +29,7 @@ constexpr Duration claim_heard_within{1'000};  // over the caller's wait, for an
 constexpr Duration claim_again{500};      // pause before a claim that met no allocator is asked again
 constexpr Duration replay_again{1'000};
 constexpr std::size_t heartbeats_max = 10'000;
+constexpr std::size_t providers_max = 100;
 constexpr std::string_view page_policy =
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -184,6 +185,12 @@ void Process::follow() {
             }
         }
         if (delivery.name == event_name<HostActivity>) note_use(delivery);
+        if (delivery.name == event_name<ProviderSnapshot>) {
+            if (auto snapshot = delivery.as<ProviderSnapshot>(); snapshot && (picture_.providers.contains(snapshot->provider) || picture_.providers.size() < providers_max)) {
+                snapshot->instances.clear();
+                picture_.providers[snapshot->provider] = std::move(*snapshot);
+            }
+        }
         streams_->on_delivery(delivery);
     });
 }

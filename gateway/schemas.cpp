@@ -178,7 +178,8 @@ Json all_schemas() {
     for (const char* count : {"hosts", "slots", "ready", "leased", "stopping", "quarantined", "launching", "waiting"}) {
         add(all["Pool"], {{count, whole()}});
     }
-    add(all["Pool"], {{"retired_at", moment(), Need::optional}});
+    add(all["Pool"], {{"retired_at", moment(), Need::optional}, {"microdollars_per_hour", whole(), Need::optional},
+                       {"troubles", list_of(schema_of_type<LaunchTrouble>()), Need::optional}, {"advice", list_of(text()), Need::optional}});
     all["Pools"] = paged("pools", "Pool");
     all["Fact"] = fact_schema();
     all["Facts"] = paged("facts", "Fact", false);

@@ -90,8 +90,34 @@ Json host_shape(const HostView& host, const Picture& picture) {
     return shape;
 }
 
-Json pool_shape(const PoolDefined& pool, const View& view) {
+namespace {
+
+constexpr std::size_t troubles_shown_max = 20;
+
+/// What the pool's provider says of it: machines that did not come, newest first, and what is unsafe.
+void add_report(Json& shape, const PoolDefined& pool, const Picture& picture) {
+    const auto at = picture.providers.find(pool.provider);
+    if (at == picture.providers.end()) return;
+    auto troubles = Json::array(), advice = Json::array();
+    if (at->second.troubles) {
+        for (auto trouble = at->second.troubles->rbegin(); trouble != at->second.troubles->rend() && troubles.size() < troubles_shown_max; ++trouble) {
+            if (trouble->pool == pool.pool) troubles.push_back(json_of(*trouble));
+        }
+    }
+    for (const auto& one : at->second.advice.value_or(std::vector<PoolAdvice>{})) {
+        if (one.pool == pool.pool) advice.push_back(one.text);
+    }
+    if (!troubles.empty()) shape["troubles"] = std::move(troubles);
+    if (!advice.empty()) shape["advice"] = std::move(advice);
+}
+
+}  // namespace
+
+Json pool_shape(const PoolDefined& pool, const Picture& picture) {
+    const auto& view = picture.view;
     auto shape = json_of(pool);
+    add_report(shape, pool, picture);
+    std::uint64_t cost = 0;
     if (view.is_retired(pool.pool)) shape["retired_at"] = json_of(view.retired->at(pool.pool));
     std::uint32_t hosts = 0, ready = 0, leased = 0, stopping = 0, quarantined = 0, launching = 0, waiting = 0, slots = 0;
     for (const auto& [id, host] : view.hosts) {
@@ -99,6 +125,7 @@ Json pool_shape(const PoolDefined& pool, const View& view) {
         ++hosts;
         slots += static_cast<std::uint32_t>(host.slots.size());
         ready += host.ready();
+        cost += host.price ? host.price->microdollars_per_hour : 0;
         leased += host.count(SlotUse::leased);
         stopping += host.count(SlotUse::stopping);
         quarantined += host.count(SlotUse::quarantined);
@@ -115,6 +142,7 @@ Json pool_shape(const PoolDefined& pool, const View& view) {
     shape["quarantined"] = quarantined;
     shape["launching"] = launching;
     shape["waiting"] = waiting;
+    if (cost > 0) shape["microdollars_per_hour"] = cost;
     return shape;
 }
 

@@ -13,7 +13,7 @@ Json workspace_shape(const WorkspaceView& workspace, const Picture& picture);
 Json tape_shape(const WorkspaceView& workspace, const Picture& picture);
 Json host_shape(const HostView& host, const Picture& picture);
 Json reach_shape(const Reached& reached);
-Json pool_shape(const PoolDefined& pool, const View& view);
+Json pool_shape(const PoolDefined& pool, const Picture& picture);
 Json claim_shape(const ClaimView& claim, const View& view);
 Json claim_reply_shape(const ClaimReply& reply);
 Json fact_shape(const FactRecord& record);

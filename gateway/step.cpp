@@ -310,7 +310,7 @@ Step decide(const Asked& asked) {
             return json_answer(host_shape(*host, asked.picture));
         }
         case Operation::list_pools:
-            return page_of(asked, "pools", view.pools, [&](const PoolDefined& item) { return pool_shape(item, view); });
+            return page_of(asked, "pools", view.pools, [&](const PoolDefined& item) { return pool_shape(item, asked.picture); });
         case Operation::list_facts: return list_facts(asked);
         case Operation::events: return events(asked);
         case Operation::status: return json_answer(status_shape(view, asked.picture.broker));

@@ -45,6 +45,7 @@ struct Picture {
     std::map<WorkspaceId, Tape> tapes;     // the same
     std::map<HostId, Instant> heard;       // when the last heartbeat came, of those in the view
     std::map<HostId, Reached> reached;     // of hosts that enrolled
+    std::map<std::string, ProviderSnapshot> providers;   // what each said last of its troubles and advice; without its instances
     std::optional<BrokerStatus> broker;    // as it said last; nothing when it did not answer the last time
     bool ever_followed = false;            // there was a view once
     bool following = false;                // and nothing was lost since

@@ -4,6 +4,7 @@
 
 #include "cli/exit.hpp"
 #include "cli/gateway_client.hpp"
+#include "cli/pool_report.hpp"
 
 namespace berth::cli {
 namespace {
@@ -81,6 +82,18 @@ TEST(ExitCodes, OfStatusesWithoutAKind) {
 }
 
 TEST(Url, IsEncodedByteByByte) { EXPECT_EQ(http::url_encoded("a/b c?ü"), "a%2Fb%20c%3F%C3%BC"); }
+
+TEST(Answers, APoolTellsItsNewestTroubleAndAllAdvice) {
+    const auto pool = Json::parse(R"({"pool":"default","advice":["AZRebalance is on"],
+        "troubles":[{"at":"2026-11-27T12:00:00.000Z","failure":"quota","text":"8 vCPU","zone":"z-1"},{"at":"2026-11-27T11:00:00.000Z","failure":"quota","text":"old"}]})");
+    const auto said = provider_says(pool);
+    ASSERT_EQ(said.size(), 2U);
+    EXPECT_EQ(said[0].text, "no machine came at 2026-11-27T12:00:00.000Z in z-1 (quota): 8 vCPU");
+    EXPECT_EQ(said[0].way_out, "2 such in the last hour; `berth pools -o json` shows them");
+    EXPECT_EQ(said[1].text, "AZRebalance is on");
+    EXPECT_TRUE(provider_says(Json::parse("{}")).empty());
+    EXPECT_TRUE(provider_says(Json::parse(R"({"troubles":"?","advice":[1]})")).empty());
+}
 
 }  // namespace
 }  // namespace berth::cli

@@ -48,6 +48,25 @@ TEST(OpenApi, tells_of_every_route_and_of_nothing_else) {
     EXPECT_EQ(real.size(), routes().size()) << "no route stands in the table twice";
 }
 
+TEST(Pools, req13_req15_show_what_their_provider_says_of_them_and_what_they_cost) {
+    auto picture = scene();
+    const auto pool = [&] { return read(step(picture, ask("GET", "/v1/pools", operator_token), turn))["pools"][0]; };
+    EXPECT_FALSE(pool().contains("advice") || pool().contains("troubles") || pool().contains("microdollars_per_hour"));
+
+    const auto name = picture.view.pools.begin()->first;
+    picture.view.pools.begin()->second.provider = "cloud";
+    picture.view.hosts.begin()->second.price = HostPrice{"t3.large", "z", false, 83'200};
+    ProviderSnapshot said{.provider = "cloud", .read_at = turn.now, .complete = true};
+    said.advice = {{name, "AZRebalance is on"}, {{"other"}, "not of this one"}};
+    said.troubles = {{name, turn.now - Duration{9}, LaunchFailure::quota, "old", {}, {}}, {name, turn.now, LaunchFailure::capacity, "new", {}, "z-1"}};
+    picture.providers["cloud"] = said;
+
+    EXPECT_EQ(pool()["advice"], Json::array({"AZRebalance is on"}));
+    EXPECT_EQ(pool()["troubles"].size(), 2U);
+    EXPECT_EQ(pool()["troubles"][0]["text"], "new") << "the newest first";
+    EXPECT_EQ(pool()["microdollars_per_hour"], 83'200);
+}
+
 TEST(Status, says_that_the_ledger_is_an_old_copy_and_who_was_not_met_since_F16) {
     auto picture = scene();
     auto& view = picture.view;
