@@ -74,6 +74,7 @@ void add_login(Commands& commands);   // and logout, whoami
 void add_user(Commands& commands);
 void add_token(Commands& commands);
 void add_pools(Commands& commands);
+void add_cost(Commands& commands);
 void add_terminate(Commands& commands);
 void add_service(Commands& commands);
 void add_tap(Commands& commands);

@@ -196,6 +196,8 @@ Result<Json> GatewayClient::facts(const std::string& subject) {
     return get_all("/v1/facts?subject=" + http::url_encoded(subject), "facts");
 }
 
+Result<Json> GatewayClient::all_facts() { return get_all("/v1/facts", "facts"); }
+
 Result<Json> GatewayClient::release(const std::string& id, const std::string& why) {
     return post("/v1/workspaces/" + http::url_encoded(id) + "/release", {{"why", why}});
 }

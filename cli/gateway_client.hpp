@@ -70,6 +70,7 @@ public:
     Result<Json> totals();                // of /v1/status: counts, and whether the ledger can be trusted
     Result<Json> health();
     Result<Json> facts(const std::string& subject);
+    Result<Json> all_facts();
 
     Result<Json> release(const std::string& id, const std::string& why);
     Result<Json> stop(const std::string& id, const std::string& why);

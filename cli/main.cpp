@@ -46,6 +46,7 @@ void add_commands(Commands& commands) {
     add_user(commands);
     add_token(commands);
     add_pools(commands);
+    add_cost(commands);
     add_terminate(commands);
     add_service(commands);
     add_config(commands);
