@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "aws/prices.hpp"
 #include "base/diagnostics.hpp"
 
 namespace berth::scaler {
@@ -195,7 +196,11 @@ void AsgProvider::add_to(Listed& listed, const Pool& pool) const {
     for (const auto& member : group.members) {
         if (member.lifecycle.starts_with("Warmed")) continue;      // no host until the group starts it
         Instance instance{.instance = member.instance};
-        if (const auto at = machines.find(member.instance); at != machines.end()) instance = to_instance(at->second);
+        if (const auto at = machines.find(member.instance); at != machines.end()) {
+            const auto& machine = at->second;
+            instance = to_instance(machine);
+            instance.price = HostPrice{machine.type, machine.zone, machine.spot, aws::price_of(pool.region, machine.type, account_.policy().prices).value_or(0)};
+        }
         const auto by_ec2 = instance.state;
         instance.state = state_of(member);
         // The group learns late of what was done to a machine behind its back.

@@ -84,7 +84,7 @@ try:
     outcome = launch(probe, "l-1", "l-2")
     expect(not any(one["error"] for one in outcome.values()) and group()["DesiredCapacity"] == 2, outcome)
     listed = probe.ask("list")["instances"]
-    expect(sorted(one["launch"] for one in listed) == ["l-1", "l-2"] and all(one["state"] == "running" and one["pool"] == "default" for one in listed), listed)
+    expect(sorted(one["launch"] for one in listed) == ["l-1", "l-2"] and all(one["state"] == "running" and one["pool"] == "default" and one["price"] == 41600 for one in listed), listed)
     tags = {t["Key"]: t["Value"] for t in ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [listed[0]["instance"]]}])["Tags"]}
     expect(tags["berth:launch"] == listed[0]["launch"] and tags["berth:pool"] == "default", tags)
     again = launch(probe, "l-1")
