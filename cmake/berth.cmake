@@ -46,6 +46,9 @@ find_package(GTest REQUIRED)
 find_package(msgpack CONFIG REQUIRED
              PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/cmake/msgpackc-cxx NO_DEFAULT_PATH)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+# Its -D_FILE_OFFSET_BITS=64 says nothing on a machine of 64 bits, and would not fit the precompiled headers.
+set_target_properties(PkgConfig::HIREDIS PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)
 include(GoogleTest)

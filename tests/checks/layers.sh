@@ -20,11 +20,11 @@ for process in $processes; do
 $hits"
     done
 done
-hits=$(grep -rnE '#include "(os|http|tls|docker|aws|instances|bus|shell|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
+hits=$(grep -rnE '#include "(os|http|tls|docker|aws|redis|instances|bus|shell|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
 [ -n "$hits" ] && say "base or events include something above them:
 $hits"
 
-hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' os http tls docker aws instances bus shell hostkv --include='*.hpp' --include='*.cpp' || true)
+hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' os http tls docker aws redis instances bus shell hostkv --include='*.hpp' --include='*.cpp' || true)
 [ -n "$hits" ] && say "a room that processes share includes a process:
 $hits"
 
@@ -37,7 +37,7 @@ $hits"
 # hostkv/local_kv.cpp and the ledger sync what others wrote; hostagent/home.cpp moves a whole home aside;
 # cli/browser.cpp stays behind as a child of two to take its page away.
 hits=$(grep -rnE '(^|[^A-Za-z:_])(::|std::)(fork|flock|rename|fsync|exec[lv][a-z]*)\(|posix_spawn|mountinfo|#include <curl/' \
-       base events tls docker aws instances bus shell hostkv $processes --include='*.hpp' --include='*.cpp' |
+       base events tls docker aws redis instances bus shell hostkv $processes --include='*.hpp' --include='*.cpp' |
        grep -vE '^(hostkv/(lmdb|local_kv)\.cpp|allocator/ledger/|hostagent/home\.cpp|cli/browser\.cpp)' || true)
 [ -n "$hits" ] && say "plumbing outside of os and http:
 $hits"

@@ -5,7 +5,7 @@ import re
 import sys
 
 PROCESSES = {"broker", "allocator", "scaler", "reaper", "hostagent", "proxy", "gateway", "cli"}
-ROOMS = {"base", "events", "os", "http", "tls", "docker", "aws", "instances", "bus", "shell", "hostkv", "settings"}
+ROOMS = {"base", "events", "os", "http", "tls", "docker", "aws", "redis", "instances", "bus", "shell", "hostkv", "settings"}
 EXCEPTIONS = {
     ("berth_proxy_core", "berth_hostkv"): "what a route is stands in the memory that agent and proxy share",
     ("berth_gateway_core", "berth_token_table"): "a table of values, apart from the file that keeps it",
