@@ -5,6 +5,7 @@
 #include <istream>
 #include <ostream>
 
+#include "allocator/move.hpp"
 #include "base/rng.hpp"
 #include "events/codec.hpp"
 
@@ -32,7 +33,7 @@ Result<Position> export_ledger(Ledger& ledger, Position from, std::ostream& to) 
     return at;
 }
 
-Result<Position> import_ledger(SqliteLedger& ledger, std::istream& from) {
+Result<Position> import_ledger(Ledger& ledger, std::istream& from) {
     std::string line;
     if (!std::getline(from, line) || !line.starts_with(header_begin)) {
         return fail(ErrorKind::invalid, "line 1 is not the head of an export ({}…)", header_begin);
@@ -59,17 +60,11 @@ Result<Position> import_ledger(SqliteLedger& ledger, std::istream& from) {
     }
     if (facts.empty()) return fail(ErrorKind::invalid, "the export holds no facts");
     TRY(ledger.adopt_id(id));
-    for (auto at = facts.begin(); at != facts.end();) {     // a row does not reach over a recovery
-        const auto recovered = std::find_if(at, facts.end(), [](const auto& fact) { return std::holds_alternative<LedgerRecovered>(fact.fact); });
-        TRY(ledger.append({at, recovered}, ledger.head()));
-        if (recovered == facts.end()) break;
-        TRY(ledger.go_on_as(*recovered));
-        at = std::next(recovered);
-    }
+    TRY(append_all(ledger, facts));
     return facts.back().position;
 }
 
-Result<FactRecord> recover_ledger(SqliteLedger& ledger, Instant now) {
+Result<FactRecord> recover_ledger(Ledger& ledger, Instant now) {
     TRY(ledger.verify());
     const auto view = TRY(replay(ledger));
     if (view.position == Position{}) return fail(ErrorKind::invalid, "the ledger {} holds no facts; there is nothing to recover", ledger.id());

@@ -6,16 +6,16 @@
 
 #include <iosfwd>
 
-#include "allocator/ledger/sqlite.hpp"
+#include "allocator/ledger.hpp"
 
 namespace berth::allocator {
 
 /// Writes facts from `from` on; returns the last position.
 Result<Position> export_ledger(Ledger& ledger, Position from, std::ostream& to);
 /// Into an empty ledger only. invalid: names the line, and nothing was written.
-Result<Position> import_ledger(SqliteLedger& ledger, std::istream& from);
+Result<Position> import_ledger(Ledger& ledger, std::istream& from);
 /// Goes on as another ledger, at a position after all that the lost part can have had. Returns the fact
 /// that says so. corrupt: the copy itself is damaged.
-Result<FactRecord> recover_ledger(SqliteLedger& ledger, Instant now);
+Result<FactRecord> recover_ledger(Ledger& ledger, Instant now);
 
 }  // namespace berth::allocator

@@ -18,8 +18,8 @@ Process::Process(bus::Loop& of_loop, bus::Endpoint& of_endpoint, Ledger& ledger,
     : Shell(of_loop, of_endpoint, std::move(begun)), ledger_(ledger), shell_policy_(shell_policy), snapshot_at_(view().position) {}
 
 Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, bus::Endpoint& endpoint, Ledger& ledger, Policy policy,
-                                               ShellPolicy shell_policy, const std::vector<PoolDefined>& pools) {
-    auto view = TRY(replay(ledger, [](Position at) { log_info("ledger.replayed", {{"position", at}}); }));
+                                               ShellPolicy shell_policy, const std::vector<PoolDefined>& pools, std::optional<View> known) {
+    auto view = TRY(replay(ledger, [](Position at) { log_info("ledger.replayed", {{"position", at}}); }, std::move(known)));
     std::unique_ptr<Process> process{new Process(loop, endpoint, ledger, make_state(std::move(policy), std::move(view)), shell_policy)};
     auto& self = *process;
     self.feed(Begin{ledger.id(), self.state().policy.version});
@@ -35,7 +35,8 @@ Result<std::unique_ptr<Process>> Process::open(bus::Loop& loop, bus::Endpoint& e
     self.serve_queries();
     self.hear_all();
     self.tick(shell_policy.tick, [] { return Tick{}; });
-    loop.every(shell_policy.beacon, [&self] { self.publish_head(); });
+    // Not from the past: a beacon of an allocator that was replaced would be taken for a ledger that went back.
+    loop.every(shell_policy.beacon, [&self] { self.answer_when_durable([&self] { return [&self] { self.publish_head(); }; }); });
     loop.every(shell_policy.tidy_every, [&self] { self.tidy(); });
     return process;
 }
@@ -113,7 +114,7 @@ void Process::hear_all() {
 // ---- out
 
 void Process::keep(const Decisions& decided, std::function<void(Result<void>)> done) {
-    const Position expected{decided.facts.front().position.value - 1};
+    const auto expected = decided.facts.empty() ? ledger_.head() : Position{decided.facts.front().position.value - 1};
     ledger_.append(decided.facts, expected, [done = std::move(done)](Result<void> outcome) {
         if (!outcome) log_error("ledger.failed", {{"kind", outcome.error().kind}, {"why", outcome.error().text}});
         done(std::move(outcome));

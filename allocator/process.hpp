@@ -15,11 +15,11 @@ namespace berth::allocator {
 
 class Process final : public shell::Shell<Process, State, Input, Decisions> {
 public:
-    /// Replays the ledger and begins a term. Loop, endpoint and ledger outlive it. It fails when an append
+    /// Replays the ledger (from `known` on, if given) and begins a term. Loop, endpoint and ledger outlive it. It fails when an append
     /// did: nothing that it held was ever answered.
     static Result<std::unique_ptr<Process>> open(bus::Loop& loop, bus::Endpoint& endpoint, Ledger& ledger,
                                                  Policy policy, ShellPolicy shell_policy,
-                                                 const std::vector<PoolDefined>& pools);
+                                                 const std::vector<PoolDefined>& pools, std::optional<View> known = {});
     const View& view() const { return state().view; }
 
 private:
@@ -34,6 +34,8 @@ private:
     void tidy();
     Result<void> save_snapshot();
 
+    /// Where another allocator can write, what leaves without a fact has to be confirmed too (I4).
+    bool must_keep(const Decisions& decided) const { return decided.durable() || !ledger_.exclusive(); }
     void keep(const Decisions& decided, std::function<void(Result<void>)> done);
     using Shell::out;
     void out(const Reply& answer) { reply(answer.caller, answer.body); }

@@ -6,7 +6,8 @@
 //   {"do": "restart"}     kills the allocator, starts it, claims until it is granted
 #include <thread>
 
-#include "allocator/ledger/sqlite.hpp"
+#include "allocator/ledger/sqlite/store.hpp"
+#include "allocator/ledger/stored.hpp"
 #include "base/clock.hpp"
 #include "bench/plumbing/histogram.hpp"
 #include "bench/plumbing/play.hpp"
@@ -31,14 +32,14 @@ T good(Result<T> result) {
 
 class Writer {
 public:
-    explicit Writer(allocator::SqliteLedger& ledger) : ledger_(ledger) {}
+    explicit Writer(allocator::Ledger& ledger) : ledger_(ledger) {}
     /// What the play has decided so far becomes durable, and is forgotten there.
     void take(Play& play, std::size_t least = 0) {
         if (play.facts.size() < least) return;
         for (std::size_t at = 0; at < play.facts.size(); at += batch) {
             const auto from = play.facts.begin() + static_cast<std::ptrdiff_t>(at);
             const auto to = play.facts.begin() + static_cast<std::ptrdiff_t>(std::min(at + batch, play.facts.size()));
-            good(ledger_.append({from, to}, ledger_.head()));
+            good(append_now(ledger_, {from, to}, ledger_.head()));
         }
         count += play.facts.size();
         play.facts.clear();
@@ -46,12 +47,12 @@ public:
     std::size_t count = 0;
 
 private:
-    allocator::SqliteLedger& ledger_;
+    allocator::Ledger& ledger_;
 };
 
 Json make_ledger(const std::string& path, std::size_t leases, std::size_t tail) {
     const auto begun = Steady::now();
-    const auto ledger = good(allocator::SqliteLedger::open({path, 0}));
+    const auto ledger = good(allocator::StoredLedger::open(good(allocator::SqliteStore::open({path, 0}))));
     const auto hosts = static_cast<std::uint32_t>((leases + slots - 1) / slots);
     const RealClock clock;
     Play play(hosts, slots, Play::Facts::kept, ledger->id(), clock.now());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings/catalog.hpp"
 
+#include "allocator/ledger/redis/policy.hpp"
 #include "allocator/policy.hpp"
 #include "allocator/shell_policy.hpp"
 #include "broker/policy.hpp"
@@ -223,11 +224,24 @@ std::vector<SettingsSection> make_catalog() {
     {
         auto& section = all.emplace_back(SettingsSection{"ledger", "How the allocator keeps its ledger.", {}});
         add<allocator::ShellPolicy>(section, {
+             {"store", "where: sqlite:FILE (below the state folder), redis://HOST:PORT/DATABASE, redis+unix:///SOCKET"},
              {"tick", "deadlines are met to within this"},
              {"beacon", "`ledger.head`"},
              {"tidy_every", "checkpoint, index, free space"},
+             {"beat", "who serves says so in a store that others can reach"},
+             {"beat_silence", "then a standby takes over"},
              {"snapshot_facts", "facts since the last snapshot that call for a new one"},
              {"ballast_mib", "freed when the disk is full"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"ledger.redis", "The ledger on a Redis server (docs/stores.md); which one stands in [ledger] store.", {}});
+        add<allocator::RedisPolicy>(section, {
+             {"user", "empty: the default user"},
+             {"password_file", "its first line; empty: no password"},
+             {"wait_replicas", "an append waits until so many replicas have it (WAIT)"},
+             {"connect", "of one try"},
+             {"answer", "then the connection is given up, and what stands at the position is read"},
+             {"give_up", "then the allocator ends, to be started anew"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"hostagent", "What runs on a host.", {}});

@@ -120,6 +120,8 @@ protected:
         endpoint_.request<T>(body, timeout, std::move(answered), note);
     }
     void out(const Line& line) { log_line(line); }
+    /// Whether keep() has to say yes before the batch leaves; hidden by a process that is not alone with its store.
+    bool must_keep(const Decisions& decided) const { return decided.durable(); }
     /// Makes the batch durable and says so, now or later; hidden by a process that keeps something.
     void keep(const Decisions&, std::function<void(Result<void>)>) { check(false, "decisions that must last have a keeper"); }
     /// The process can not go on: nothing more leaves.
@@ -138,7 +140,7 @@ protected:
         while (!failure_ && !keeping_ && !(is_empty(pending_) && queries_.empty())) {
             leaving_ = std::exchange(pending_, {});
             for (const auto& query : std::exchange(queries_, {})) answers_.push_back(query());
-            if (!leaving_.durable()) {
+            if (!self().must_keep(leaving_)) {
                 let_out();
                 continue;
             }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "allocator/ledger.hpp"
 
+#include "base/check.hpp"
+
 namespace berth::allocator {
 
 namespace {
 constexpr std::uint32_t facts_per_read = 5'000;
 }
 
-Result<View> replay(Ledger& ledger, const std::function<void(Position)>& progress) {
-    auto snapshot = TRY(ledger.load_snapshot());
+Result<View> replay(Ledger& ledger, const std::function<void(Position)>& progress, std::optional<View> known) {
+    auto snapshot = known ? std::move(known) : TRY(ledger.load_snapshot());
     View view = snapshot ? std::move(*snapshot) : View{};
     view.reindex();
     while (view.position < ledger.head()) {
@@ -21,6 +23,13 @@ Result<View> replay(Ledger& ledger, const std::function<void(Position)>& progres
         if (progress) progress(view.position);
     }
     return view;
+}
+
+Result<void> append_now(Ledger& ledger, const std::vector<FactRecord>& facts, Position expected) {
+    std::optional<Result<void>> outcome;
+    ledger.append(facts, expected, [&](Result<void> came) { outcome = std::move(came); });
+    check(outcome.has_value(), "a ledger without a loop appends at once");
+    return std::move(*outcome);
 }
 
 }  // namespace berth::allocator

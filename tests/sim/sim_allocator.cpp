@@ -16,14 +16,6 @@ SimAllocator::SimAllocator(World& world, SimDisk& disk, const std::string& proce
 Result<void> SimAllocator::open(SimLoop& loop, SimBus& bus) {
     if (on_begin) on_begin();
     ledger_ = std::make_unique<SimLedger>(disk_, loop, [this] { return dies(); }, [this] { crash(); });
-    // The real ledger is locked as long as its allocator lives, so nobody writes to it behind the back of one
-    // that answers. Here another one may: then a client gets no answer of the past. Hosts do; terms fence those.
-    bus.may_answer = [this](Role to) {
-        if (to != Role::client || !ledger_->overtaken()) return true;
-        world().mark("fenced by the ledger's lock");
-        fence();
-        return false;
-    };
     process_ = TRY(allocator::Process::open(loop, bus, *ledger_, policy_, {.snapshot_facts = snapshot_facts}, pools_));
     return {};
 }

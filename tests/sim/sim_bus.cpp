@@ -109,7 +109,6 @@ void SimBus::take_event(const LetterPtr& letter) {
 void SimBus::take_request(const LetterPtr& letter) {
     const bus::Responder responder([this, loop = loop_, letter](const bus::Outgoing* body, const Error* error) {
         if (loop.over() || dies_()) return;
-        if (may_answer && !may_answer(role_of(letter->from))) return;
         Letter reply{.from = letter->to, .to = letter->from, .name = letter->name, .kind = LetterKind::reply, .id = letter->id,
                      .process = letter->process, .tag = letter->tag};
         if (error) reply.error = *error;

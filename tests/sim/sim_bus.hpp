@@ -33,8 +33,6 @@ public:
     // ---- for the rules
     /// What was asked, and what came of it, right before the process hears of it.
     std::function<void(const Letter& request, const Result<Letter>& outcome)> on_answer;
-    /// Right before an answer leaves to a peer of that role; false: it does not.
-    std::function<bool(Role to)> may_answer;
 
 private:
     Letter letter_of(std::string_view name, const bus::Outgoing& body) const;

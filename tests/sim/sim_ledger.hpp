@@ -25,6 +25,12 @@ public:
     View replay() const;
     /// An old copy is put back: everything after its first `length` facts is forgotten.
     void restore(std::size_t length);
+    /// An empty one gets the id of the ledger that it will be a copy of.
+    Result<void> adopt_id(const std::string& id);
+    Result<void> go_on_as(const FactRecord& fact);
+    /// What a hostile or broken world does.
+    void damage(std::size_t index) { rows_.at(index) = Bytes("\x90"); }
+    void take_away(std::size_t index) { rows_.erase(rows_.begin() + static_cast<std::ptrdiff_t>(index)); }
     /// What `berth-allocator recover` writes.
     void recover(Position at, Instant now);
     Position head() const { return head_; }
@@ -35,6 +41,7 @@ public:
 private:
     std::vector<Bytes> rows_;             // encoded, as on disk
     Position head_;
+    std::string adopted_ = "L";
 };
 
 class SimLedger final : public allocator::Ledger {
@@ -44,17 +51,20 @@ public:
 
     const std::string& id() const override { return id_; }
     Position head() const override { return head_; }
+    bool exclusive() const override { return false; }
     void append(const std::vector<FactRecord>& facts, Position expected, std::function<void(Result<void>)> done) override;
     Result<std::vector<FactRecord>> read(Position from, std::uint32_t limit) override;
     Result<std::vector<FactRecord>> read_about(const std::string& subject, Position from, std::uint32_t limit) override;
     Result<void> save_snapshot(const View& view) override;
     Result<std::optional<View>> load_snapshot() override;
     Result<allocator::Storage> tidy() override { return allocator::Storage::ample; }
-
-    /// Somebody else has written since. The real ledger is locked as long as its allocator lives, so it can not be.
-    bool overtaken() const { return disk_.head() != head_; }
+    Result<Position> verify() override;
+    Result<void> adopt_id(const std::string& id) override;
+    Result<void> go_on_as(const FactRecord& fact) override;
 
 private:
+    Result<void> confirm(Position expected);
+    Result<FactRecord> fact_at(std::size_t index) const;
     Result<void> write(const std::vector<FactRecord>& facts, Position expected);
 
     SimDisk& disk_;

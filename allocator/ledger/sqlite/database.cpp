@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "allocator/ledger/database.hpp"
+#include "allocator/ledger/sqlite/database.hpp"
 
 #include <sqlite3.h>
 #include <sys/vfs.h>

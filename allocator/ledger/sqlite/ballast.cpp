@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "allocator/ledger/ballast.hpp"
+#include "allocator/ledger/sqlite/ballast.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
