@@ -125,7 +125,8 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
                    .config = flags.config.empty() ? "" : TRY(absolute(flags.config)), .state = folder.path(),
                    .host = flags.host_id,
                    .listen_address = flags.public_ip.empty() ? "127.0.0.1" : flags.public_ip, .port = flags.proxy_port,
-                   .log_level = flags.log_level};
+                   .log_level = flags.log_level,
+                   .gateway_url_file = std::filesystem::path(flags.bus).parent_path() / "gateway.url"};   // where the control plane is on this machine
     std::error_code error;
     std::filesystem::create_directories(parts.setup.homes, error);
     if (error) return fail(ErrorKind::internal, "cannot make {}: {}", parts.setup.homes, error.message());

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "base/diagnostics.hpp"
+#include "base/outside_text.hpp"
 #include "os/files.hpp"
 #include "os/program.hpp"
 
@@ -101,6 +102,9 @@ void ProxyWatch::start(Instant now) {
                        "--listen-address", setup_.listen_address, "--port", std::to_string(setup_.port),
                        "--log-level", setup_.log_level};
     if (!setup_.config.empty()) order.arguments.insert(order.arguments.end(), {"--config", setup_.config});
+    if (const auto gateway = setup_.gateway_url_file.empty() ? std::string{} : first_line_of(setup_.gateway_url_file); !gateway.empty()) {
+        order.arguments.insert(order.arguments.end(), {"--gateway-url", gateway});
+    }
     const auto mark = os::start_program(order);
     if (!mark) {
         log_warn("proxy.not_started", {{"why", mark.error().text}});

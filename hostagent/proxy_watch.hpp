@@ -24,6 +24,7 @@ struct ProxySetup {
     std::string listen_address;
     std::uint32_t port = 0;               // 0: any; the proxy keeps that of its earlier life
     std::string log_level;
+    std::string gateway_url_file = {};    // its first line leads back in who comes late, where no setting says more; may be empty
 };
 
 /// The proxy that serves this folder now.

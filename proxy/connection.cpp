@@ -330,7 +330,8 @@ net::awaitable<Judged<TokenClaims>> Connection::find_session(const RouteRecord& 
         co_return *known_claims_;
     }
     // Not back to the gateway for another link, round and round.
-    if (is_led_back(why) && context_.opened.contains(route.workspace)) why = Refusal::cookie_lost;
+    const bool lost = why == Refusal::no_session || why == Refusal::ended_session;
+    if (lost && context_.opened.contains(route.workspace)) why = Refusal::cookie_lost;
     co_return tl::make_unexpected(why);
 }
 

@@ -125,7 +125,9 @@ net::awaitable<Connection::Next> Connection::answer_refusal(Refusal why, std::st
     const auto back = outward_.workspace && request_ ? way_back(context_.policy.gateway_url, *outward_.workspace) : "";
     const bool by_person = request_ && request_->get().method() == http::verb::get &&
                            field_is("Sec-Fetch-Mode", "navigate") && field_is("Sec-Fetch-Dest", "document");
-    auto with = by_person && !back.empty() && is_led_back(why) ? redirect(back, "")
+    // A link that is refused does not lead to another one: nobody is sent round and round.
+    const bool by_link = request_ && request_->get().target().starts_with("/_berth/");
+    auto with = by_person && !by_link && !back.empty() && is_led_back(why) ? redirect(back, "")
                                                                : refuse(why, field(http::field::accept), detail, back, root);
     const auto next = co_await answer(std::move(with));
     co_return why == Refusal::malformed || why == Refusal::head_too_large ? Next::close : next;

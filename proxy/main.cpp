@@ -21,13 +21,14 @@ struct Options {
     std::string listen_address = "127.0.0.1";
     std::uint16_t port = 0;
     std::string log_level = "info";
+    std::string gateway_url;
     bool edge = false;
     berth::proxy::EdgeOptions edge_of;
 };
 
 /// [proxy], and from [hostagent] what stands in the links that the agent hands out.
-berth::Result<berth::proxy::Policy> read_policy(const std::string& path) {
-    auto config = TRY(berth::Config::load(path));
+berth::Result<berth::proxy::Policy> read_policy(const Options& options) {
+    auto config = TRY(berth::Config::load(options.config));
     for (const std::string key : {"apps_domain", "scheme", "public_domain", "public_port", "plain_port_first", "plain_port_count"}) {
         const auto links = config.find("hostagent", key);
         if (links && !config.find("proxy", key)) config.set("proxy", key, links->value, links->origin);
@@ -36,6 +37,7 @@ berth::Result<berth::proxy::Policy> read_policy(const std::string& path) {
     if (gateway && !config.find("proxy", "gateway_url")) {
         config.set("proxy", "gateway_url", gateway->value, gateway->origin);
     }
+    if (!options.gateway_url.empty() && !config.find("proxy", "gateway_url")) config.set("proxy", "gateway_url", options.gateway_url, "--gateway-url");
     return berth::read_section<berth::proxy::Policy>(config, "proxy");
 }
 
@@ -51,7 +53,7 @@ berth::Result<void> run(const Options& options) {
     }
     const auto level = TRY(berth::parse_log_level(options.log_level));
     berth::start_diagnostics("berth-proxy", options.host_id, level);
-    auto policy = TRY(read_policy(options.config));
+    auto policy = TRY(read_policy(options));
     const auto place = TRY(berth::proxy::Place::take(options.state));
     const auto kv = TRY(berth::LocalKv::open(options.state + "/kv"));
     const berth::RealClock clock;
@@ -77,6 +79,7 @@ int main(int argc, char** argv) {
     app.add_option("--listen-address", options.listen_address, "default 127.0.0.1; proxy.listen_address of the configuration wins");
     app.add_option("--port", options.port, "when it is free, else that of an earlier life, else any (proxy.port_moves)");
     app.add_option("--log-level", options.log_level, "debug, info, warn or error");
+    app.add_option("--gateway-url", options.gateway_url, "leads back in who comes late; proxy.gateway_url or gateway.public_url of the configuration win");
     app.add_flag("--edge", options.edge, "be the front door of all hosts instead: one name, one certificate; [edge] is read");
     app.add_option("--bus", options.edge_of.bus, "with --edge: bus.toml of the broker");
     app.add_option("--keys", options.edge_of.keys, "with --edge: folder with <name>.key, of the role tap, and broker.pub");

@@ -82,8 +82,7 @@ Words words_for(Refusal why) {
 /// A new link would help, or a look at what became of the workspace.
 bool has_way_back(Refusal why) {
     return is_led_back(why) || why == Refusal::cookie_lost || why == Refusal::other_session ||
-           why == Refusal::bad_link || why == Refusal::used_link || why == Refusal::stopped ||
-           why == Refusal::unknown_workspace;
+           why == Refusal::bad_link || why == Refusal::used_link;
 }
 
 std::string plain(std::string_view text) {
@@ -113,7 +112,9 @@ std::string way_back(std::string_view gateway_url, const WorkspaceId& workspace)
     return gateway_url.empty() ? std::string{} : fmt::format("{}/open/{}", gateway_url, workspace.value);
 }
 
-bool is_led_back(Refusal why) { return why == Refusal::no_session || why == Refusal::ended_session; }
+bool is_led_back(Refusal why) {
+    return why == Refusal::no_session || why == Refusal::ended_session || why == Refusal::stopped || why == Refusal::unknown_workspace;
+}
 
 Answer refuse(Refusal why, std::string_view accept, std::string_view detail, std::string_view back,
               std::string_view root) {

@@ -25,7 +25,7 @@ struct Answer {
 
 /// Where the gateway gives a new link to whoever signs in; empty when nobody has said where it is.
 std::string way_back(std::string_view gateway_url, const WorkspaceId& workspace);
-/// Refusals that a new link would mend, and nothing that the user has to read first.
+/// Refusals that a new link would mend, or a start at the gateway, and nothing that the user has to read first.
 bool is_led_back(Refusal why);
 
 /// `detail` is a fixed text of head.cpp, or empty; `back` is a way_back, or empty; `root` is

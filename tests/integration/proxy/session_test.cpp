@@ -96,6 +96,11 @@ TEST_F(Session, WhoComesLateIsLedToTheGateway) {
         EXPECT_EQ(program.status, 401);
         EXPECT_NE(program.body.find("\"open\":\"" + back + "\""), std::string::npos) << program.body;
     }
+    // A bookmark of what is not here leads there too; a link of it does not: nobody is sent round and round.
+    EXPECT_EQ(visitor().ask(get(host("w-9"), "/", "", person)).field("location"), "https://berth.example.org/open/w-9");
+    const auto stale = visitor().ask(get(host("w-9"), "/_berth/open?token=" + token(claims(TokenPurpose::link, "w-9")), "", person));
+    EXPECT_EQ(stale.status, 404);
+    EXPECT_EQ(visitor().ask(get(host("w-9"), "/")).status, 404);
     // A browser that keeps no cookie would go round and round.
     const auto link = token(claims(TokenPurpose::link, "w-1"));
     EXPECT_EQ(visitor().ask(get(host("w-1"), "/_berth/open?token=" + link, "", person)).status, 302);

@@ -44,6 +44,7 @@ TEST(Pages, WhoCanBeLedBackIsShownTheWay) {   // field report 21
     }
     EXPECT_EQ(refuse(Refusal::foreign_origin, "", "", back).body.find(back), std::string::npos);
     EXPECT_FALSE(is_led_back(Refusal::cookie_lost));   // it would come back here, round and round
+    EXPECT_TRUE(is_led_back(Refusal::stopped));        // it is started there
 }
 
 TEST(Pages, APageThatWillMendLoadsItselfAgain) {
