@@ -40,6 +40,7 @@ struct Policy {
     Duration host_clock_off_max{10'000};   // of a machine that enrols; the broker allows hosts no more (clock_skew_max)
     Duration reach_every{30'000};          // each enrolled host's proxy is tried so often, as a browser would
     Duration reach_timeout{3'000};
+    Duration inside_every{5'000};          // the other processes of this machine are asked what they say of themselves
     Duration session_unused_max{12 * 3'600'000};           // a browser is signed out when it was not used for so long …
     Duration session_length_max{7 * 24 * 3'600'000LL};     // … and after so long in any case
     std::uint32_t sessions_per_user_max = 32;              // of more the one that ends first gives way
@@ -50,7 +51,7 @@ struct Policy {
     BERTH_FIELDS(Policy, listen_address, port, public_url, tls_certificate, tls_key, metrics_open, claim_wait, claim_wait_max, request_timeout,
                  catch_up, connections_max, streams_max, streams_per_caller_max, page_default, page_max,
                  header_bytes_max, headers_max, body_bytes_max, body_depth_max, read_timeout, idle_timeout,
-                 write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page, host_clock_off_max, reach_every, reach_timeout,
+                 write_timeout, stream_heartbeat, stream_queue_bytes_max, replay_page, host_clock_off_max, reach_every, reach_timeout, inside_every,
                  session_unused_max, session_length_max, sessions_per_user_max, invite_ttl, login_max, login_ttl)
 };
 

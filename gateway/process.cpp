@@ -83,7 +83,8 @@ Process::Process(bus::ZmqLoop& loop, Policies policies, std::string state) : loo
 }
 
 Process::~Process() {
-    oidc_.reset();                        // first: no more posts
+    insides_.reset();                     // first: no more posts
+    oidc_.reset();
     reach_.reset();
     server_.reset();
     follower_.reset();
@@ -216,6 +217,9 @@ void Process::start() {
         end_with_tokens();
     });
     loop_.every(picture_.policy.reach_every, [this] { look_at_reach(); });
+    insides_ = std::make_unique<InsideWatch>(state_, picture_.policy.inside_every, [this](std::string text) {
+        loop_.post([this, text = std::move(text)]() mutable { inside_text_ = std::move(text); });
+    });
     look_at_broker();
     loop_.every(broker_period, [this] { look_at_broker(); });
     loop_.every(settle_period, [this] { settle_waiting(); });
@@ -286,7 +290,7 @@ void Process::take(ClientId client, HttpRequest request) {
                 traffic_.events_sent = streams_->sent();
                 auto all = traffic_;
                 for (std::size_t i = 0; i < all.refused.size(); ++i) all.refused[i] += server_->refused(static_cast<Refusal>(i));
-                finish(client, {.type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(picture_, all, turn.now)});
+                finish(client, {.type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(picture_, all, turn.now) + inside_text_});
             } else {
                 carry_out(client, std::move(wanted), turn);
             }

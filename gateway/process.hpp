@@ -16,6 +16,7 @@
 #include "bus/follower.hpp"
 #include "gateway/enrolment.hpp"
 #include "gateway/foreign.hpp"
+#include "gateway/inside_watch.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/oidc_client.hpp"
 #include "gateway/reach.hpp"
@@ -112,6 +113,8 @@ private:
     std::unique_ptr<Streams> streams_;
     std::unique_ptr<Server> server_;
     std::unique_ptr<ReachWatch> reach_;
+    std::unique_ptr<InsideWatch> insides_;
+    std::string inside_text_;              // of the other processes' metrics
     Attempts attempts_;
     std::unique_ptr<OidcClient> oidc_;     // null: people sign in by links and tokens alone
 };

@@ -61,6 +61,7 @@ std::vector<SettingsSection> make_catalog() {
              {"replay_page", "facts asked for at once while a stream catches up"},
              {"host_clock_off_max", "of a machine that enrols; the broker allows hosts no more (clock_skew_max)"},
              {"reach_every", "each enrolled host's proxy is tried so often, as a browser would"},
+             {"inside_every", "the other processes of this machine are asked what they say of themselves"},
              {"session_unused_max", "a browser is signed out when it was not used for so long …"},
              {"session_length_max", "… and after so long in any case"},
              {"sessions_per_user_max", "of more the one that ends first gives way"},

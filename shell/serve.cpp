@@ -23,7 +23,15 @@ Ground::Ground(const About& about, Flags given, Config read)
 Result<std::unique_ptr<Ground>> Ground::open(const About& about, const Flags& flags) {
     start_diagnostics("berth-" + about.name, "", TRY(parse_log_level(flags.log_level)));
     auto config = TRY(Config::load(flags.config));
-    return std::unique_ptr<Ground>{new Ground(about, flags, std::move(config))};
+    std::unique_ptr<Ground> ground{new Ground(about, flags, std::move(config))};
+    auto inside = Inside::open(ground->loop, flags.state, about.name);
+    if (!inside) log_warn("inside.closed", {{"why", inside.error().text}});
+    else ground->inside_ = std::move(*inside);
+    return ground;
+}
+
+void Ground::show(Figures figures) {
+    if (inside_) inside_->show(std::move(figures));
 }
 
 Result<std::unique_ptr<bus::ZmqEndpoint>> Ground::connect() {

@@ -13,6 +13,7 @@
 #include "base/ready_file.hpp"
 #include "base/result.hpp"
 #include "bus/zmq_endpoint.hpp"
+#include "shell/inside.hpp"
 
 namespace CLI {
 class App;
@@ -46,10 +47,13 @@ public:
 
     /// The connection to the broker, by the keys in the state folder.
     Result<std::unique_ptr<bus::ZmqEndpoint>> connect();
+    /// Further numbers for <state>/run/<name>.sock (shell/inside.hpp); the process outlives the loop's last turn.
+    void show(Figures figures);
 
 private:
     Ground(const About& about, Flags given, Config read);
     bus::Peer peer_;
+    std::unique_ptr<Inside> inside_;       // null when there is no room for its socket, which is said
 };
 
 /// Parses, opens the ground, runs; the process's exit status.

@@ -17,6 +17,6 @@ cd "$root/deploy/prometheus"
 "$promtool" test rules berth.rules.test.yml
 bad=0
 for metric in $(grep -oE 'berth_[a-z]+_[a-z_]+' berth.rules.yml | sort -u); do
-    grep -qE "\"$metric\"|$metric\\{" "$root/gateway/metrics.cpp" || { echo "no metric $metric is in gateway/metrics.cpp" >&2; bad=1; }
+    grep -qE "\"$metric\"|$metric\\{" "$root/gateway/metrics.cpp" "$root/gateway/inside_watch.cpp" || { echo "no metric $metric is in gateway/metrics.cpp" >&2; bad=1; }
 done
 exit $bad

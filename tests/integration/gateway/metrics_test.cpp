@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Prometheus reads, and the document against the server that serves it.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <sstream>
 
+#include "http/client.hpp"
 #include "tests/integration/gateway/stage.hpp"
 
 namespace berth::testing {
@@ -47,6 +49,32 @@ TEST_F(Surface, metrics_count_what_was_refused_and_tell_no_secret) {
     int count = 0;
     for (std::string line; std::getline(lines, line); ++count) {}
     EXPECT_LT(count, 400) << "series are bounded by routes, states and pools";
+}
+
+TEST_F(Surface, every_process_of_the_machine_is_under_one_scrape_and_has_a_socket_of_its_own) {
+    for (const std::string name : {"broker", "allocator", "gateway"}) {
+        const auto socket = cluster.state() + "/run/" + name + ".sock";
+        struct stat facts {};
+        ASSERT_EQ(::stat(socket.c_str(), &facts), 0) << socket;
+        EXPECT_EQ(facts.st_mode & 0777U, 0600U);
+        const auto health = http::get_local(socket, "/healthz", Duration{5'000});
+        ASSERT_TRUE(health) << health.error().text;
+        EXPECT_EQ(health->status, 200) << health->body;
+        EXPECT_EQ(http::get_local(socket, "/", Duration{5'000})->status, 404);
+    }
+    std::string metrics;
+    ASSERT_TRUE(eventually([&] {
+        metrics = ask("GET", "/metrics", "", {}).body;
+        return value_of(metrics, R"(berth_process_answers{process="allocator"})") == 1;
+    }, Duration{30'000})) << metrics;
+    EXPECT_GT(value_of(metrics, "berth_allocator_memory_bytes"), 1e6);
+    EXPECT_GT(value_of(metrics, "berth_broker_descriptors"), 3);
+    EXPECT_LT(value_of(metrics, "berth_allocator_loop_silence_seconds"), 5);
+    cluster.process("allocator").kill();
+    EXPECT_TRUE(eventually([&] {
+        metrics = ask("GET", "/metrics", "", {}).body;
+        return value_of(metrics, R"(berth_process_answers{process="allocator"})") == 0;
+    }, Duration{30'000})) << metrics;
 }
 
 TEST_F(Surface, the_broker_tells_what_it_did_not_pass_on) {
