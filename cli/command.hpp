@@ -57,6 +57,7 @@ private:
 
 // One line and one file per command.
 void add_up(Commands& commands);
+void add_prepare(Commands& commands);
 void add_claim(Commands& commands);
 void add_create(Commands& commands);
 void add_open(Commands& commands);

@@ -28,6 +28,7 @@ void add_shared_flags(CLI::App& app, Shared& shared) {
 
 void add_commands(Commands& commands) {
     add_up(commands);
+    add_prepare(commands);
     add_claim(commands);
     add_create(commands);
     add_open(commands);
