@@ -11,6 +11,7 @@
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
 #include "hostagent/engines/make_engine.hpp"
+#include "hostagent/restic.hpp"
 #include "os/files.hpp"
 #include "os/program.hpp"
 
@@ -132,6 +133,9 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
     if (error) return fail(ErrorKind::internal, "cannot make {}: {}", parts.setup.homes, error.message());
     parts.memory = TRY(LocalKv::open(folder.path() + "/kv"));
     parts.engine = TRY(open_engine(flags, settings));
+    parts.archiver = std::make_unique<Restic>(ResticSetup{.program = shell.restic_program, .host = parts.setup.host, .state = folder.path(),
+                                                          .homes = parts.setup.homes, .deadline = shell.home_deadline,
+                                                          .progress_every = shell.home_progress_every});
     parts.connection = TRY(bus::read_connection(flags.bus, flags.keys, {flags.host_id, Role::host}));
     return parts;
 }

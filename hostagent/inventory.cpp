@@ -75,6 +75,7 @@ void recover_slot(Turn& turn, Slot& slot, const FoundById& found) {
         case SlotPhase::bound:
             if (runs(found, record)) {
                 slot.use = ContainerUse::given;
+                home_was_bound(turn, slot);
                 return;
             }
             return container_ended(turn, slot, how_it_ended(found, record));

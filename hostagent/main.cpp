@@ -14,6 +14,7 @@
 #include "base/diagnostics.hpp"
 #include "base/exit.hpp"
 #include "hostagent/begin.hpp"
+#include "hostagent/end_notice.hpp"
 #include "hostagent/join.hpp"
 #include "hostagent/process.hpp"
 #include "hostagent/trial.hpp"
@@ -104,6 +105,7 @@ int join_main(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    berth::hostagent::keep_end_signal();
     if (argc > 1 && std::string_view{argv[1]} == "join") return join_main(argc - 1, argv + 1);
     CLI::App app{"Makes each slot of this machine match its order, and tells what is there."};
     Flags flags;

@@ -27,6 +27,10 @@ const Slot* find_holder(const State& state, const WorkspaceId& workspace) {
     return nullptr;
 }
 
+Error not_saved(const Slot& slot) {
+    return {ErrorKind::unavailable, fmt::format("the files of {} on slot {} are not archived yet", slot.record.workspace.value, slot.record.slot)};
+}
+
 /// Why a lease of a new epoch can not begin now, or nothing.
 std::optional<Error> why_not(const State& state, const Slot& slot, const LeaseOrder& order) {
     if (!is_dns_label(order.workspace.value)) {
@@ -36,6 +40,7 @@ std::optional<Error> why_not(const State& state, const Slot& slot, const LeaseOr
         return Error{ErrorKind::conflict, fmt::format("host {} is sealed: it takes nothing new", state.setup.host.value)};
     }
     if (slot.record.phase == SlotPhase::broken) return Error{ErrorKind::conflict, slot.record.text};
+    if (holds_unsaved(slot.record)) return not_saved(slot);
     if (state.erasing.contains(order.workspace)) {
         return Error{ErrorKind::unavailable, fmt::format("the home of {} is being erased", order.workspace.value)};
     }
@@ -92,13 +97,32 @@ void end_unseen(Turn& turn, Slot& slot, Epoch epoch, const WorkspaceId& workspac
     record.project = {};
     record.hold_until.reset();
     record.bound_at.reset();
+    take_home(slot, std::nullopt);
     slot.accepted_beat = turn.state.beats + 1;
     stop(turn, slot, "it was ended before it began here");
+}
+
+/// A lease of a later epoch is known while this one is not archived: it has to end first.
+void end_unsaved(Turn& turn, Slot& slot) {
+    if (slot.record.phase == SlotPhase::binding || slot.record.phase == SlotPhase::bound) stop(turn, slot, "its slot has a later lease");
+}
+
+void take_discard(Turn& turn, Slot& slot, std::optional<bool> discard) {
+    auto& home = slot.record.home;
+    if (!discard.value_or(false) || !home || home->discard == discard) return;
+    home->discard = discard;
+    turn.persist(slot.record);
 }
 
 void confirm(Turn& turn, Slot& slot, const LeaseOrder& order) {
     auto& record = slot.record;
     slot.order = Order::running;
+    if (record.home && order.home && (record.home->rule != order.home->rule || record.home->save_after != order.home->save_after)) {
+        const bool same_place = record.home->rule.place == order.home->rule.place;   // a lease ends as it began
+        if (same_place) record.home->rule = order.home->rule;
+        record.home->save_after = order.home->save_after;
+        turn.persist(record);
+    }
     if (record.expires_at != order.expires_at || record.hold_until != order.hold_until) {
         record.expires_at = order.expires_at;
         record.hold_until = order.hold_until;
@@ -130,6 +154,9 @@ void obey(Turn& turn, const LeaseOrder& order) {
             ++counters.strange_orders;
         } else if (order.wanted == Wanted::running) {
             if (!why_not(turn.state, *slot, order)) accept(turn, *slot, order);
+            else if (holds_unsaved(record)) end_unsaved(turn, *slot);
+        } else if (holds_unsaved(record)) {
+            end_unsaved(turn, *slot);
         } else if (record.phase != SlotPhase::broken) {
             end_unseen(turn, *slot, order.epoch, order.workspace);
         }
@@ -140,6 +167,7 @@ void obey(Turn& turn, const LeaseOrder& order) {
         return;
     }
     const bool runs = record.phase == SlotPhase::binding || record.phase == SlotPhase::bound;
+    if (order.home) take_discard(turn, *slot, order.home->discard);
     if (runs && order.wanted == Wanted::stopped) return stop(turn, *slot, "ordered to stop");
     if (runs) confirm(turn, *slot, order);
 }
@@ -155,6 +183,7 @@ void omit(Turn& turn, Slot& slot) {
             slot.record.user = {};
             slot.record.project = {};
             slot.record.text.clear();
+            take_home(slot, std::nullopt);
             return turn.save(slot);
         }
         case SlotPhase::empty:
@@ -195,6 +224,7 @@ void hear(Turn& turn, const OrdersHeard& heard) {
     }
     state.position_seen = std::max(state.position_seen, orders.position);
     state.heard_at = turn.now;
+    hear_homes(turn, orders);
     state.admission = orders.admission;
     state.standbys = orders.standbys;
     state.heartbeat = std::clamp(orders.heartbeat_ms, state.policy.heartbeat_min, state.policy.heartbeat_max);
@@ -220,7 +250,11 @@ void hear(Turn& turn, const Asked<BindCommand>& asked) {
         return refuse_epoch(turn, asked.caller, *slot, order.epoch);
     }
     if (order.epoch > record.epoch) {
-        if (const auto error = why_not(turn.state, *slot, order)) return turn.refuse(asked.caller, *error);
+        if (const auto error = why_not(turn.state, *slot, order)) {
+            turn.refuse(asked.caller, *error);
+            if (holds_unsaved(record)) end_unsaved(turn, *slot);
+            return;
+        }
         accept(turn, *slot, order);
         wait_for(turn, slot->bind_callers, asked.caller);
         return;
@@ -255,12 +289,17 @@ void hear(Turn& turn, const Asked<StopCommand>& asked) {
         if (!is_dns_label(command.workspace.value)) {
             return turn.refuse(asked.caller, {ErrorKind::invalid, fmt::format("'{}' is no workspace id", command.workspace.value.substr(0, 63))});
         }
+        if (holds_unsaved(record)) {
+            turn.refuse(asked.caller, not_saved(*slot));
+            return end_unsaved(turn, *slot);
+        }
         if (!wait_for(turn, slot->stop_callers, asked.caller)) return;
         return end_unseen(turn, *slot, command.epoch, command.workspace);
     }
     if (!record.workspace.empty() && record.workspace != command.workspace) {
         return refuse_epoch(turn, asked.caller, *slot, command.epoch);
     }
+    take_discard(turn, *slot, command.discard);
     switch (record.phase) {
         case SlotPhase::binding:
         case SlotPhase::bound:
@@ -276,7 +315,7 @@ void hear(Turn& turn, const Asked<StopCommand>& asked) {
         case SlotPhase::stopped:
         case SlotPhase::broken: break;
     }
-    turn.reply(asked.caller, StopReply{record.slot, record.epoch});
+    turn.reply(asked.caller, StopReply{record.slot, record.epoch, record.archive});
 }
 
 void hear(Turn& turn, const Asked<LinkCommand>& asked) {
@@ -313,7 +352,7 @@ void hear(Turn& turn, const Asked<EraseCommand>& asked) {
                                                                               state.erasing.size())});
     }
     state.erasing[workspace].push_back(asked.caller);
-    turn.operate(EraseOrder{workspace, state.setup.homes + "/" + workspace.value});
+    turn.operate(EraseOrder{workspace, state.setup.homes + "/" + workspace.value, asked.body.home});
 }
 
 void hear(Turn& turn, const Erased& heard) {

@@ -43,12 +43,16 @@ struct Policy {
     std::uint32_t erases_max = 64;         // under way at once
     Duration outage_limit{86'400'000};     // after so long without orders, what expired is ended; 0: never
     std::uint32_t text_bytes_max = 400;    // of an engine's words in a report
+    Duration home_retry{2'000};            // after a home could not be saved or brought back; doubles up to …
+    Duration home_retry_max{60'000};
+    std::uint32_t home_restore_tries_max = 3;   // then the start has failed; a save is never given up
+    Duration home_check_every{600'000};    // the repository is asked whether it is well
 
     BERTH_FIELDS(Policy, version, heartbeat, heartbeat_min, heartbeat_max, confirm_every, inventory_every,
                  prepare_deadline, bind_deadline, remove_deadline, stop_grace, remove_tries_max, remove_retry, broken_retry,
                  restart_tries_max, restart_pause, restart_forgiven_after, standby_retry, standby_retry_max, trouble_retry_max, trouble_after,
                  standbys_max, standbys_at_once, port_first, port_count, port_tries_max, callers_per_slot_max,
-                 erases_max, outage_limit, text_bytes_max)
+                 erases_max, outage_limit, text_bytes_max, home_retry, home_retry_max, home_restore_tries_max, home_check_every)
 };
 
 /// Of the shell.
@@ -75,10 +79,16 @@ struct ShellPolicy {
     std::uint32_t plain_port_first = 0;    // for who has no DNS: links are the host's address and a port of the slot's own; 0: names
     std::uint32_t plain_port_count = 20;   // such ports, at least as many as slots
     std::string process_command;           // of the process engine; empty: berth-workspace beside this program
+    std::uint32_t home_workers = 4;        // homes that are saved or brought back at the same time
+    Duration home_deadline{3'600'000};     // of one such try
+    Duration home_progress_every{2'000};   // how far it is, as claims and stops show it
+    std::string restic_program;            // empty: restic on the PATH
+    std::string end_notice_file;           // when it appears, this machine will end; empty: <state>/end_notice
 
     BERTH_FIELDS(ShellPolicy, engine, workers, tick, request_timeout, register_retry, register_retry_max,
                  activity_every, editor_timeout, cpu_floor, io_floor, net_floor, use_window, proxy_check, proxy_starts_max, proxy_program,
-                 scheme, apps_domain, public_domain, public_port, plain_port_first, plain_port_count, process_command)
+                 scheme, apps_domain, public_domain, public_port, plain_port_first, plain_port_count, process_command,
+                 home_workers, home_deadline, home_progress_every, restic_program, end_notice_file)
 };
 
 }  // namespace berth::hostagent

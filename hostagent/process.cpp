@@ -33,18 +33,25 @@ Process::Process(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready)
       state_(make_state(parts_.policy, parts_.setup)),
       proxy_(parts_.proxy, parts_.shell),
       load_(parts_.place.state),
+      end_notice_(parts_.shell.end_notice_file.empty() ? parts_.place.state + "/end_notice" : parts_.shell.end_notice_file),
+      home_workers_(std::make_unique<Workers>(parts_.shell.home_workers)),
       workers_(std::make_unique<Workers>(parts_.shell.workers)) {}
 
 Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready) {
     std::unique_ptr<Process> process{new Process(loop, std::move(parts), ready)};
     process->endpoint_ = TRY(bus::ZmqEndpoint::open(loop, process->parts_.connection));
     process->pause_ = process->parts_.shell.register_retry;
+    if (auto mark = home_mark(process->parts_.setup.homes)) process->home_mark_ = std::move(*mark);
+    else log_warn("homes.unmarked", {{"why", mark.error().text}});
     process->recover();
     process->look_after_proxy();
     return process;
 }
 
-bool Process::end(Duration patience) { return workers_->end(patience); }
+bool Process::end(Duration patience) {
+    const bool homes_idle = home_workers_->end(Duration{0});
+    return workers_->end(patience) && homes_idle;
+}
 
 void Process::give_up(Error error) {
     if (failure_) return;
@@ -83,7 +90,10 @@ void Process::recovered(Result<std::vector<FoundContainer>> found) {
     log_info("host.recovered", {{"slots", state_.slots.size()}, {"containers", remembered->found.size()}});
     recovered_ = true;
     take(*remembered);
-    loop_.every(parts_.shell.tick, [this] { take(Tick{}); });
+    loop_.every(parts_.shell.tick, [this] {
+        look_for_end();
+        take(Tick{});
+    });
     loop_.every(parts_.shell.activity_every, [this] { read_all(); });
     begin_serving();
 }
@@ -153,6 +163,7 @@ void Process::operate(const Operation& operation) {
             take(ActivityRead{record.slot, record.epoch, std::move(signals)});
         });
     }
+    if (operate_on_home(operation)) return;
     workers_->submit([this, operation] {
         auto& engine = *parts_.engine;
         const auto done = [this](Input input) {
@@ -184,6 +195,45 @@ void Process::operate(const Operation& operation) {
     });
 }
 
+bool Process::operate_on_home(const Operation& operation) {
+    const auto* erase = std::get_if<EraseOrder>(&operation);
+    const bool of_home = std::holds_alternative<RestoreOrder>(operation) || std::holds_alternative<SaveOrder>(operation) ||
+                         std::holds_alternative<DropOrder>(operation) || std::holds_alternative<CheckHomesOrder>(operation) ||
+                         (erase != nullptr && erase->rule);
+    if (!of_home) return false;
+    home_workers_->submit([this, operation] {
+        auto& archiver = *parts_.archiver;
+        const auto* erasing = std::get_if<EraseOrder>(&operation);
+        const auto done = [this](Input input) {
+            loop_.post([this, input = std::move(input)] { take(input); });
+        };
+        if (const auto* restore = std::get_if<RestoreOrder>(&operation)) {
+            done(HomeRestored{restore->slot, restore->workspace, restore->epoch, archiver.restore(*restore, tell_bytes(restore->slot, restore->epoch))});
+        } else if (const auto* save = std::get_if<SaveOrder>(&operation)) {
+            done(HomeSaved{save->slot, save->workspace, save->epoch, archiver.save(*save, tell_bytes(save->slot, save->epoch))});
+        } else if (const auto* drop = std::get_if<DropOrder>(&operation)) {
+            done(HomeDropped{drop->slot, drop->workspace, drop->epoch, drop_home(parts_.setup.homes, drop->workspace)});
+        } else if (const auto* check = std::get_if<CheckHomesOrder>(&operation)) {
+            done(HomesChecked{archiver.check(check->rule)});
+        } else if (erasing != nullptr) {
+            auto erased = erase_home(parts_.setup.homes, erasing->workspace);
+            if (erased && erasing->rule) erased = archiver.forget(erasing->workspace, *erasing->rule);
+            done(Erased{erasing->workspace, erased});
+        }
+    });
+    return true;
+}
+
+OnBytes Process::tell_bytes(std::uint32_t slot, Epoch epoch) {
+    return [this, slot, epoch](std::uint64_t bytes, std::uint64_t bytes_total) {
+        loop_.post([this, moved = HomeMoved{slot, epoch, bytes, bytes_total}] { take(moved); });
+    };
+}
+
+void Process::look_for_end() {
+    if (auto notice = end_notice_.look(); notice != state_.notice) take(EndNoticed{std::move(notice)});
+}
+
 void Process::show(const Notice& notice) {
     const auto folder = parts_.engine->shared_folder(notice.container);
     if (folder.empty() || notice.container.empty()) return;
@@ -191,6 +241,9 @@ void Process::show(const Notice& notice) {
     if (const auto& intent = notice.intent) {
         text = fmt::format("stop_at {}\nquiet_ms {}\n", intent->stop_at.time_since_epoch().count(),
                            std::max(Duration{0}, loop_.now() - intent->last_use).count());
+    }
+    if (const auto& leaving = notice.leaving) {
+        text += fmt::format("leave_at {} {}\n", leaving->by.time_since_epoch().count(), one_line(leaving->why));
     }
     if (!notice.incident.empty()) text += fmt::format("incident {}\n", one_line(notice.incident));
     workers_->submit([folder, text] {
@@ -240,6 +293,7 @@ void Process::register_host() {
     request.instance = place.instance;
     request.public_ip = place.public_ip;
     request.private_ip = place.private_ip;
+    request.home_mark = home_mark_;
     endpoint_->request(request, parts_.shell.request_timeout, [this, number = state_.beats, port = request.proxy_port](const Result<HostOrders>& answer) {
         registering_ = false;
         registered_ = answer.has_value();

@@ -18,6 +18,8 @@
 #include "base/ready_file.hpp"
 #include "bus/zmq_endpoint.hpp"
 #include "hostagent/activity.hpp"
+#include "hostagent/archiver.hpp"
+#include "hostagent/end_notice.hpp"
 #include "hostagent/load.hpp"
 #include "hostagent/proxy_watch.hpp"
 #include "hostagent/step.hpp"
@@ -46,6 +48,7 @@ public:
         ProxySetup proxy;
         std::unique_ptr<LocalKv> memory;
         std::unique_ptr<Engine> engine;
+        std::unique_ptr<Archiver> archiver;
         bus::Connection connection;
     };
 
@@ -70,6 +73,9 @@ private:
     void take(const Input& input);
     void carry_out(Decisions decisions);
     void operate(const Operation& operation);
+    bool operate_on_home(const Operation& operation);   // false: it is about something else
+    OnBytes tell_bytes(std::uint32_t slot, Epoch epoch);
+    void look_for_end();
     void show(const Notice& notice);
     void reply(const Reply& one);
     LinkReply mint_link(const LinkWanted& wanted) const;
@@ -93,6 +99,8 @@ private:
     std::unique_ptr<bus::Endpoint> endpoint_;
     ProxyWatch proxy_;
     LoadReader load_;
+    EndNoticeWatch end_notice_;
+    std::optional<std::string> home_mark_;
     std::optional<Error> failure_;
     bool recovered_ = false;
     bool serving_ = false;
@@ -109,6 +117,7 @@ private:
     UseMemories uses_;
     HostActivity activity_;               // of the round under way
     std::size_t readings_out_ = 0;
+    std::unique_ptr<Workers> home_workers_;   // a save may take minutes: nothing else waits for it
     std::unique_ptr<Workers> workers_;    // last: its threads end before what they use
 };
 

@@ -46,6 +46,9 @@ Result<Settings> read_settings(const Config& config) {
     if (settings.shell.workers == 0 || settings.shell.workers > workers_max) {
         return fail(ErrorKind::invalid, "hostagent.workers is 1 to {}", workers_max);
     }
+    if (settings.shell.home_workers == 0 || settings.shell.home_workers > workers_max) {
+        return fail(ErrorKind::invalid, "hostagent.home_workers is 1 to {}", workers_max);
+    }
     if (settings.core.heartbeat_min > settings.core.heartbeat_max) {
         return fail(ErrorKind::invalid, "hostagent.heartbeat_min is above heartbeat_max");
     }
@@ -59,7 +62,10 @@ Result<Settings> read_settings(const Config& config) {
                                                         {"inventory_every", settings.core.inventory_every},
                                                         {"prepare_deadline", settings.core.prepare_deadline},
                                                         {"bind_deadline", settings.core.bind_deadline},
-                                                        {"remove_deadline", settings.core.remove_deadline}};
+                                                        {"remove_deadline", settings.core.remove_deadline},
+                                                        {"home_retry", settings.core.home_retry},
+                                                        {"home_deadline", settings.shell.home_deadline},
+                                                        {"home_progress_every", settings.shell.home_progress_every}};
     for (const auto& [name, period] : periods) {
         if (period < period_min) return fail(ErrorKind::invalid, "hostagent.{} is at least {}", name, to_text(period_min));
     }

@@ -31,6 +31,7 @@ void become_empty(Turn& turn, Slot& slot) {
     record.project = {};
     record.hold_until.reset();
     record.bound_at.reset();
+    take_home(slot, std::nullopt);
     slot.order = Order::unknown;
     slot.incident.clear();
     turn.save(slot);
@@ -78,9 +79,13 @@ void begin_prepare(Turn& turn, Slot& slot) {
 
 void begin_bind(Turn& turn, Slot& slot) {
     check(slot.use == ContainerUse::ready, "I2: an environment is given at most once");
-    const auto& record = slot.record;
+    auto& record = slot.record;
     slot.use = ContainerUse::given;
     slot.work = Work::binding;
+    if (is_archived(record) && record.home_stand != HomeStand::used) {
+        record.home_stand = HomeStand::used;       // before anything can write
+        turn.save(slot);
+    }
     turn.operate(EngineBind{.slot = record.slot, .container = record.container, .workspace = record.workspace,
                             .epoch = record.epoch, .user = record.user, .project = record.project,
                             .home = turn.state.setup.homes + "/" + record.workspace.value,
@@ -104,7 +109,7 @@ void finish_stop(Turn& turn, Slot& slot) {
     slot.idle.reset();
     turn.save(slot);
     turn.note(Weight::usual, "slot.stopped", slot, slot.record.text);
-    for (const auto caller : slot.stop_callers) turn.reply(caller, StopReply{slot.record.slot, slot.record.epoch});
+    for (const auto caller : slot.stop_callers) turn.reply(caller, StopReply{slot.record.slot, slot.record.epoch, slot.record.archive});
     slot.stop_callers.clear();
     refuse_all(turn, slot.bind_callers, ended_error(slot));
 }
@@ -160,7 +165,7 @@ void show_notice(Turn& turn, const Slot& slot) {
     const auto& record = slot.record;
     const bool is_new = slot.incident.empty() && slot.restarts > 0 && !record.text.empty();
     turn.out.notices.push_back({record.container, slot.idle ? std::optional{slot.idle->intent} : std::nullopt,
-                                is_new ? "It was started again: " + record.text : slot.incident});
+                                is_new ? "It was started again: " + record.text : slot.incident, turn.state.leaving});
 }
 
 Error ended_error(const Slot& slot) {
@@ -195,6 +200,7 @@ void accept(Turn& turn, Slot& slot, const LeaseOrder& order) {
     record.hold_until = order.hold_until;
     record.bound_at.reset();
     record.text.clear();
+    take_home(slot, order.home);
     slot.order = Order::running;
     slot.accepted_beat = turn.state.beats + 1;
     slot.restarts = 0;
@@ -242,18 +248,21 @@ void container_ended(Turn& turn, Slot& slot, std::string how) {
 }
 
 void drive(Turn& turn, Slot& slot) {
+    drive_home(turn, slot);
     if (slot.work != Work::none || turn.now < slot.wait_until) return;
     const auto phase = slot.record.phase;
     const bool to_be_removed = slot.use == ContainerUse::spoiled ||
                                (phase == SlotPhase::stopping && slot.use != ContainerUse::none);
     if (to_be_removed) return begin_remove(turn, slot);
     switch (phase) {
-        case SlotPhase::stopping: return finish_stop(turn, slot);
+        case SlotPhase::stopping:
+            if (is_home_away(slot)) finish_stop(turn, slot);
+            return;
         case SlotPhase::preparing:
             if (slot.use == ContainerUse::none) begin_prepare(turn, slot);
             return;
         case SlotPhase::binding:
-            if (slot.use == ContainerUse::ready) return begin_bind(turn, slot);
+            if (slot.use == ContainerUse::ready && is_home_here(slot)) return begin_bind(turn, slot);
             if (slot.use == ContainerUse::none && slot.order == Order::running) begin_prepare(turn, slot);
             return;
         case SlotPhase::empty:
@@ -324,6 +333,7 @@ void hear(Turn& turn, const Bound& heard) {
     } else if (wanted) {
         record.phase = SlotPhase::bound;
         record.bound_at = turn.now;
+        home_was_bound(turn, slot);
         if (slot.restarts == 0) record.text.clear();
         turn.save(slot);
         const auto route = route_of(turn.state.setup, record, turn.now);
@@ -334,7 +344,7 @@ void hear(Turn& turn, const Bound& heard) {
             turn.reply(caller, bound_reply(turn.state.setup, record));
         }
         slot.bind_callers.clear();
-        if (slot.restarts > 0) show_notice(turn, slot);
+        if (slot.restarts > 0 || turn.state.leaving) show_notice(turn, slot);
     }
     drive(turn, slot);
 }

@@ -56,11 +56,26 @@ BERTH_ENUM(ContainerUse,
            ready,     // healthy, never given to anyone
            given,     // to the lease of the record, whole or half
            spoiled)   // to be removed before anything else happens here
+BERTH_ENUM(HomeJob, none, restoring, saving, dropping)  // what is under way about the home, beside the engine
 BERTH_ENUM(Order, unknown, running)       // since this process began: did anyone say that the lease stands?
 
 struct IdleWatch {
     WorkspaceIdle intent;
     bool reading = false;                 // the last look at activity is under way
+};
+
+/// About a home that has an archive; lost with the process, as what is under way is.
+struct HomeWork {
+    HomeJob job = HomeJob::none;
+    bool last = false;                    // of a save: nothing can write any more
+    Instant began_at;
+    Instant not_before;                   // of the next try
+    Instant save_at;                      // while in use
+    std::uint32_t failures = 0;           // in a row
+    std::string text;                     // of the last failure
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_total = 0;
+    std::uint64_t bytes_per_s = 0;
 };
 
 struct Slot {
@@ -78,6 +93,7 @@ struct Slot {
     std::uint32_t port_tries = 0;
     std::vector<CallerId> bind_callers;
     std::vector<CallerId> stop_callers;
+    HomeWork home;
 };
 
 struct Counters {
@@ -116,6 +132,12 @@ struct State {
     Duration standby_pause{0};
     std::uint32_t failures_in_a_row = 0;                   // environments that could not be started, of any kind
     std::string failure_text;                              // of the last of them
+    std::optional<HomeRule> homes;                         // of the pool, as the allocator said last
+    std::string home_trouble;                              // why homes can not be saved or brought back now
+    bool checking_homes = false;
+    Instant check_homes_at;
+    std::optional<Leaving> leaving;
+    std::optional<EndNotice> notice;
     Counters counters;
 };
 

@@ -30,6 +30,7 @@ void hear(Turn& turn, const Tick&) {
         look_when_due(turn, slot);
     }
     list_when_due(turn);
+    check_homes_when_due(turn);
 }
 
 }  // namespace
@@ -65,10 +66,14 @@ HostHeartbeat take_beat(State& state) {
         const auto& record = slot.record;
         beat.slots.push_back({.slot = record.slot, .phase = record.phase, .epoch = record.epoch,
                               .workspace = record.workspace, .container = record.container, .text = record.text,
-                              .incident = slot.incident.empty() ? std::nullopt : std::optional{slot.incident}});
+                              .incident = slot.incident.empty() ? std::nullopt : std::optional{slot.incident},
+                              .home = home_progress(slot), .archive = record.archive});
         if (!record.container.empty()) ++beat.load.containers;
     }
     if (is_in_trouble(state)) beat.trouble = state.failure_text;
+    else if (!state.home_trouble.empty()) beat.trouble = "homes can not be kept: " + state.home_trouble;
+    if (!state.home_trouble.empty()) beat.home_trouble = state.home_trouble;
+    beat.notice = state.notice;
     return beat;
 }
 
@@ -90,6 +95,8 @@ RegisterRequest take_registration(State& state) {
         told.project = record.project;
         told.expires_at = record.expires_at;
         told.hold_until = record.hold_until;
+        told.home = record.home;
+        if (told.home && record.archive) told.home->archive = record.archive;
     }
     return offer;
 }

@@ -71,11 +71,47 @@ struct Listed {
     std::uint64_t mark = 0;
     Result<std::vector<FoundContainer>> found;
 };
+/// Of the same home orders; what is answered after the slot went on to another lease changes nothing.
+struct HomeRestored {
+    std::uint32_t slot = 0;
+    WorkspaceId workspace;
+    Epoch epoch;
+    Result<void> outcome;
+};
+struct KeptHome {                         // a snapshot that the repository has, read back from it
+    std::string snapshot;
+    std::uint64_t bytes = 0;
+};
+struct HomeSaved {
+    std::uint32_t slot = 0;
+    WorkspaceId workspace;
+    Epoch epoch;
+    Result<KeptHome> outcome;
+};
+struct HomeMoved {                        // so far
+    std::uint32_t slot = 0;
+    Epoch epoch;
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_total = 0;
+};
+struct HomeDropped {
+    std::uint32_t slot = 0;
+    WorkspaceId workspace;
+    Epoch epoch;
+    Result<void> outcome;
+};
+struct HomesChecked {
+    Result<void> outcome;
+};
+struct EndNoticed {                       // nothing: the notice was taken back
+    std::optional<EndNotice> notice;
+};
 struct Tick {};
 
 using Input = std::variant<Recovered, OrdersHeard, Asked<BindCommand>, Asked<StopCommand>, Asked<LinkCommand>,
                            Asked<EraseCommand>, Asked<SealCommand>, IdleIntended, ActivityRead, Prepared, PortTaken,
-                           Bound, Removed, Erased, Listed, Tick>;
+                           Bound, Removed, Erased, Listed, HomeRestored, HomeSaved, HomeMoved, HomeDropped,
+                           HomesChecked, EndNoticed, Tick>;
 
 // ---- decisions
 
@@ -90,6 +126,7 @@ struct RemoveOrder {
 struct EraseOrder {
     WorkspaceId workspace;
     std::string home;
+    std::optional<HomeRule> rule = std::nullopt;   // its archives too
 };
 struct ListOrder {
     std::uint64_t mark = 0;
@@ -97,7 +134,35 @@ struct ListOrder {
 struct ReadActivity {
     SlotRecord record;
 };
-using Operation = std::variant<PrepareOrder, EngineBind, RemoveOrder, EraseOrder, ListOrder, ReadActivity>;
+/// Brings the home to its place, whole or not at all. What lies there unsaved is put aside, never under it.
+struct RestoreOrder {
+    std::uint32_t slot = 0;
+    WorkspaceId workspace;
+    Epoch epoch;
+    std::string home;
+    HomeRule rule;
+    std::optional<HomeArchive> archive;   // none: what lies there stays, and nothing is fetched
+};
+struct SaveOrder {
+    std::uint32_t slot = 0;
+    WorkspaceId workspace;
+    Epoch epoch;
+    std::string home;
+    HomeRule rule;
+    std::string parent;                   // a snapshot that it is compared with; empty: none
+    bool last = false;                    // nothing writes there any more: not one file may be missing
+};
+struct DropOrder {                        // the copy on this host, which is archived or was never written to
+    std::uint32_t slot = 0;
+    WorkspaceId workspace;
+    Epoch epoch;
+    std::string home;
+};
+struct CheckHomesOrder {
+    HomeRule rule;
+};
+using Operation = std::variant<PrepareOrder, EngineBind, RemoveOrder, EraseOrder, ListOrder, ReadActivity, RestoreOrder, SaveOrder, DropOrder,
+                               CheckHomesOrder>;
 
 /// The shell mints it: it needs the host's secret and chance.
 struct LinkWanted {
@@ -122,6 +187,7 @@ struct Notice {
     ContainerId container;
     std::optional<WorkspaceIdle> intent;
     std::string incident;
+    std::optional<Leaving> leaving = std::nullopt;   // its machine is being emptied
 };
 
 BERTH_ENUM(Weight, usual, odd)

@@ -68,6 +68,28 @@ void hear(Turn& turn, const Asked<EraseCommand>& asked);
 void hear(Turn& turn, const Asked<SealCommand>& asked);
 void hear(Turn& turn, const Erased& heard);
 
+// ---- homes.cpp: homes that have an archive
+
+bool is_archived(const SlotRecord& record);
+/// Something was written, and no archive has all of it.
+bool holds_unsaved(const SlotRecord& record);
+bool is_home_here(const Slot& slot);      // an environment may get it
+bool is_home_away(const Slot& slot);      // nothing of it is left to save or to remove
+/// Of a new lease.
+void take_home(Slot& slot, const std::optional<HomeOrder>& order);
+/// The next thing about its home, if there is one to do now.
+void drive_home(Turn& turn, Slot& slot);
+void home_was_bound(Turn& turn, Slot& slot);
+std::optional<HomeProgress> home_progress(const Slot& slot);
+void check_homes_when_due(Turn& turn);
+void hear_homes(Turn& turn, const HostOrders& orders);
+void hear(Turn& turn, const HomeRestored& heard);
+void hear(Turn& turn, const HomeSaved& heard);
+void hear(Turn& turn, const HomeMoved& heard);
+void hear(Turn& turn, const HomeDropped& heard);
+void hear(Turn& turn, const HomesChecked& heard);
+void hear(Turn& turn, const EndNoticed& heard);
+
 // ---- inventory.cpp: what is really there
 
 void hear(Turn& turn, const Recovered& heard);

@@ -15,6 +15,12 @@
 
 namespace berth {
 
+BERTH_ENUM(HomeStand,                    // of a home that has an archive, on this host
+           away,                         // not here, or not wanted any more
+           here,                         // as it was archived; nothing wrote to it
+           used,                         // an environment has it, or had it
+           kept)                         // its last archive is confirmed
+
 /// Persisted before the engine acts on it.
 struct SlotRecord {
     std::uint32_t slot = 0;
@@ -29,8 +35,11 @@ struct SlotRecord {
     std::optional<Instant> hold_until;
     std::string text;
     std::optional<Instant> bound_at;     // absent until the environment was given to the user
+    std::optional<HomeOrder> home;       // of the lease
+    std::optional<HomeStand> home_stand;
+    std::optional<HomeArchive> archive;  // the newest of this epoch that the repository confirmed
     BERTH_FIELDS(SlotRecord, slot, phase, epoch, workspace, user, project, container, port, expires_at, hold_until, text,
-                 bound_at)
+                 bound_at, home, home_stand, archive)
 };
 
 struct RouteRecord {

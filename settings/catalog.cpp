@@ -262,7 +262,10 @@ std::vector<SettingsSection> make_catalog() {
              {"port_tries_max", "ports found taken in a row"},
              {"erases_max", "under way at once"},
              {"outage_limit", "after so long without orders, what expired is ended; 0: never"},
-             {"text_bytes_max", "of an engine's words in a report"}});
+             {"text_bytes_max", "of an engine's words in a report"},
+             {"home_retry", "after a home could not be saved or brought back; doubles up to …"},
+             {"home_restore_tries_max", "then the start has failed; a save is never given up"},
+             {"home_check_every", "the repository is asked whether it is well"}});
         add<hostagent::ShellPolicy>(section, {
              {"engine", "or docker"},
              {"workers", "engine calls at the same time; a stop may wait for its grace"},
@@ -278,7 +281,12 @@ std::vector<SettingsSection> make_catalog() {
              {"public_port", "behind a front proxy: the port in links; 0: the proxy's own"},
              {"plain_port_first", "for who has no DNS: links are the host's address and a port of the slot's own; 0: names"},
              {"plain_port_count", "such ports, at least as many as slots"},
-             {"process_command", "of the process engine; empty: berth-workspace beside this program"}});
+             {"process_command", "of the process engine; empty: berth-workspace beside this program"},
+             {"home_workers", "homes that are saved or brought back at the same time"},
+             {"home_deadline", "of one such try"},
+             {"home_progress_every", "how far it is, as claims and stops show it"},
+             {"restic_program", "empty: restic on the PATH"},
+             {"end_notice_file", "when it appears, this machine will end; empty: <state>/end_notice"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"docker", "Workspaces in containers. `berth up` sets socket and cluster by what it finds.", {}});

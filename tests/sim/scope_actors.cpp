@@ -210,6 +210,7 @@ std::optional<hostagent::Input> operate(ScopeHost& actor, const hostagent::Opera
         [&](const hostagent::EraseOrder& erase) -> std::optional<hostagent::Input> { return hostagent::Erased{erase.workspace, {}}; },
         [&](const hostagent::ListOrder& order) -> std::optional<hostagent::Input> { return hostagent::Listed{order.mark, list(actor)}; },
         [&](const hostagent::ReadActivity&) -> std::optional<hostagent::Input> { check(false, "nothing is idle in this world"); return {}; },
+        [&](const auto&) -> std::optional<hostagent::Input> { check(false, "no home has an archive in this world"); return {}; },
     }, operation);
 }
 

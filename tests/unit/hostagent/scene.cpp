@@ -69,6 +69,14 @@ void Scene::finish(const Operation& call) {
         take(Removed{remove->slot, remove->container, {}});
     } else if (const auto* home = std::get_if<EraseOrder>(&call)) {
         take(Erased{home->workspace, {}});
+    } else if (const auto* restore = std::get_if<RestoreOrder>(&call)) {
+        take(HomeRestored{restore->slot, restore->workspace, restore->epoch, {}});
+    } else if (const auto* save = std::get_if<SaveOrder>(&call)) {
+        take(HomeSaved{save->slot, save->workspace, save->epoch, KeptHome{fmt::format("s-{}", ++snapshots), 1'000}});
+    } else if (const auto* drop = std::get_if<DropOrder>(&call)) {
+        take(HomeDropped{drop->slot, drop->workspace, drop->epoch, {}});
+    } else if (std::holds_alternative<CheckHomesOrder>(call)) {
+        take(HomesChecked{});
     } else if (const auto* list = std::get_if<ListOrder>(&call)) {
         std::vector<FoundContainer> found;
         for (const auto& [container, one] : engine) found.push_back(one);

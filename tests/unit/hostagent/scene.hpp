@@ -87,6 +87,7 @@ struct Scene {
     std::vector<Operation> calls;
     std::map<CallerId, Result<ReplyBody>> replies;
     CallerId callers = 0;
+    int snapshots = 0;                                      // that were made
     std::map<ContainerId, FoundContainer> engine;
 
     std::map<std::uint32_t, SlotRecord> disk;
