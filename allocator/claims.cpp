@@ -105,10 +105,17 @@ void lease(Turn& turn, const ClaimView& claim, const WorkspaceView* before, cons
                       .host = host.host, .incarnation = host.incarnation, .slot = placement.slot,
                       .epoch = Epoch{highest.value + 1},
                       .expires_at = turn.now + claim.asked.ttl_ms};
+    if (const auto rule = home_rule_of(state, claim.asked.pool)) fact.home_place = rule->place;
     const auto workspace = fact.workspace;
     turn.record(std::move(fact), fmt::format("claim {} of {} gets slot {} of {}", id.value, claim.asked.user.value,
                                              placement.slot, placement.host.value), placement.evidence);
     drive(turn, workspace);
+}
+
+/// The only host where that claim's workspace may start.
+std::optional<HostId> pin_of(const State& state, const ClaimView& claim) {
+    const auto* workspace = state.view.workspace_of(claim.asked.user, claim.asked.project);
+    return workspace ? home_pin(state, *workspace, claim.asked.pool) : std::nullopt;
 }
 
 enum class Placed { yes, no_capacity, follows };
@@ -129,7 +136,7 @@ Placed try_place(Turn& turn, const ClaimId& id, std::vector<std::string>& why_no
         return Placed::no_capacity;
     }
     const auto placement =
-        find_slot(turn.state, {claim.asked.pool, workspace ? std::optional{workspace->host} : std::nullopt}, turn.now, why_not);
+        find_slot(turn.state, {claim.asked.pool, workspace ? std::optional{workspace->host} : std::nullopt, pin_of(turn.state, claim)}, turn.now, why_not);
     if (!placement) return Placed::no_capacity;
     if (auto queue = turn.state.queue.find(claim.asked.pool); queue != turn.state.queue.end()) {
         queue->second.erase(order_of(id));
@@ -137,6 +144,14 @@ Placed try_place(Turn& turn, const ClaimId& id, std::vector<std::string>& why_no
     turn.state.followers[{claim.asked.user, claim.asked.project}].insert(id);
     lease(turn, claim, workspace, *placement);
     return Placed::yes;
+}
+
+/// Why the only host of that claim does not take it; empty when it has none, or that does.
+std::string why_pinned(const State& state, const ClaimView& claim, Instant now) {
+    std::vector<std::string> why_not;
+    const auto pin = pin_of(state, claim);
+    if (!pin || find_slot(state, {claim.asked.pool, std::nullopt, pin}, now, why_not)) return {};
+    return why_not.front();
 }
 
 /// "2 hosts booting"; nothing when there is none.
@@ -159,6 +174,7 @@ ClaimProgress progress_of(const State& state, const ClaimView& claim, std::uint3
     } else if (auto why = why_passed_over(state, claim.asked.pool, now)) {
         progress.blocked_by = std::move(*why);
     }
+    if (auto why = why_pinned(state, claim, now); !why.empty()) progress.blocked_by = std::move(why);
     return progress;
 }
 
@@ -204,7 +220,9 @@ void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked) {
     const auto& queue = state.queue[pool->pool];
     const auto* owned = state.view.workspace_of(request.user, request.project);
     if (request.ttl_ms && owned) extend_lease(turn, *owned, turn.now + *request.ttl_ms, "a claim asked for more time");
-    const bool in_line = queue.empty() || (owned && owned->leased);
+    // Who can start on one host alone holds up nobody else.
+    const bool nobody_before = std::all_of(queue.begin(), queue.end(), [&](const auto& entry) { return pin_of(state, state.view.claims.at(entry.second)).has_value(); });
+    const bool in_line = nobody_before || (owned && owned->leased);
     if (in_line && try_place(turn, id, why_not) != Placed::no_capacity) return;
     if (!waits) {
         if (why_not.empty()) why_not.push_back(fmt::format("{} claims wait before it", queue.size()));
@@ -235,12 +253,13 @@ void place(Turn& turn, const ClaimId& id) {
 
 void serve_queues(Turn& turn) {
     for (auto& [pool, queue] : turn.state.queue) {
-        while (!queue.empty()) {
-            const auto id = queue.begin()->second;
+        for (auto at = queue.begin(); at != queue.end();) {
+            const auto [order, id] = *at;
             std::vector<std::string> why_not;
-            const auto placed = try_place(turn, id, why_not);
-            if (placed == Placed::no_capacity) break;
-            queue.erase(order_of(id));
+            const bool placed = try_place(turn, id, why_not) != Placed::no_capacity;
+            if (!placed && !pin_of(turn.state, turn.state.view.claims.at(id))) break;
+            if (placed) queue.erase(order);
+            at = queue.upper_bound(order);
         }
     }
 }
@@ -294,7 +313,7 @@ void expire_claims(Turn& turn) {
         if (own && own->state != WorkspaceState::stopped) {   // it waits for its own workspace, not for room (I11)
             end_claim(turn, id, ClaimState::expired, ErrorKind::timeout,
                       fmt::format("its workspace {} is still {} on {} after {}", own->workspace.value, to_string(own->state),
-                                  own->host.value, waited));
+                                  own->host.value, waited) + (why_not_stopped(turn.state, *own).empty() ? "" : ": " + why_not_stopped(turn.state, *own)));
             continue;
         }
         auto text = fmt::format("no slot became free in pool {} within {}", claim.asked.pool.value, waited);
@@ -302,6 +321,7 @@ void expire_claims(Turn& turn) {
         if (blocked != turn.state.blocked_by.end()) text += ": " + blocked->second;
         if (const auto why = why_passed_over(turn.state, claim.asked.pool, turn.now)) text += "; passed over is " + *why;
         if (const auto why = why_unsettled(turn.state, turn.now)) text += ": " + *why;
+        if (const auto why = why_pinned(turn.state, claim, turn.now); !why.empty()) text = fmt::format("after {}: {}", waited, why);
         const auto booting = hosts_booting(turn.state, claim.asked.pool);
         if (!booting.empty()) text += fmt::format("; {}: `berth doctor` says what keeps it from coming", booting);
         end_claim(turn, id, ClaimState::expired, ErrorKind::no_capacity, std::move(text));

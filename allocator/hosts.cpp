@@ -34,6 +34,7 @@ Result<void> check_registration(const State& state, const Asked<RegisterRequest>
         return fail(ErrorKind::not_found, "host {} names pool '{}', which is not configured", offer.host.value, offer.pool.value);
     }
     TRY(check_meeting(state.view, offer));
+    TRY(check_home_mark(state, offer));
     if (state.view.is_condemned(offer.instance.empty() ? offer.host.value : offer.instance, offer.incarnation)) {
         return fail(ErrorKind::fenced, "instance {} of host {} was given up as an orphan and is being ended; launch another one", offer.instance, offer.host.value);
     }
@@ -64,7 +65,7 @@ std::string provider_of(const State& state, const RegisterRequest& offer) {
 bool differs(const HostView& known, const RegisterRequest& offer, const std::string& provider) {
     return known.incarnation != offer.incarnation || known.provider != provider || known.pool != offer.pool || known.instance != offer.instance ||
            known.public_ip != offer.public_ip || known.private_ip != offer.private_ip ||
-           known.proxy_port != offer.proxy_port || known.slots.size() < offer.slots;
+           known.proxy_port != offer.proxy_port || known.home_mark != offer.home_mark || known.slots.size() < offer.slots;
 }
 
 void quarantine(Turn& turn, const HostView& host, std::uint32_t slot, const std::string& text) {
@@ -114,10 +115,14 @@ void compare(Turn& turn, const HostView& host, const SlotReport& report) {
         }
         return;
     }
-    if (!slot.workspace.empty() && report.epoch == slot.epoch) note_run(turn, turn.state.view.workspaces.at(slot.workspace), report);
+    if (!slot.workspace.empty() && report.epoch == slot.epoch) {
+        note_run(turn, turn.state.view.workspaces.at(slot.workspace), report);
+        if (report.workspace == slot.workspace) note_archive(turn, slot.workspace, slot.epoch, report.archive);
+    }
     if (slot.workspace.empty() || report.phase != SlotPhase::stopped || report.epoch != slot.epoch || report.workspace != slot.workspace) return;
     const auto id = slot.workspace;
     const auto& workspace = turn.state.view.workspaces.at(id);
+    if (!may_be_cleared(workspace)) return;   // its host will say so again, with an archive
     if (workspace.state == WorkspaceState::starting) {
         turn.record(WorkspaceFailed{id, workspace.epoch, host.host, report.slot, report.text},
                     fmt::format("the start on {} failed: {}", host.host.value, report.text));
@@ -139,11 +144,14 @@ void ask(Turn& turn, const Asked<RegisterRequest>& asked) {
     if (const auto checked = check_registration(turn.state, asked); !checked) return turn.refuse(asked.caller, checked.error());
     const auto at = turn.state.view.hosts.find(offer.host);
     const auto provider = provider_of(turn.state, offer);
+    if (at != turn.state.view.hosts.end() && at->second.incarnation != offer.incarnation) {
+        lose_homes(turn, {offer.host, at->second.incarnation}, fmt::format("{} was set up anew", offer.host.value));
+    }
     if (at == turn.state.view.hosts.end() || differs(at->second, offer, provider)) {
         turn.record(HostRegistered{.host = offer.host, .incarnation = offer.incarnation, .pool = offer.pool, .launch = offer.launch,
                                    .instance = offer.instance.empty() ? offer.host.value : offer.instance,
                                    .public_ip = offer.public_ip, .private_ip = offer.private_ip,
-                                   .proxy_port = offer.proxy_port, .slots = offer.slots, .provider = provider},
+                                   .proxy_port = offer.proxy_port, .slots = offer.slots, .provider = provider, .home_mark = offer.home_mark},
                     fmt::format("it offers {} slots to pool {}", offer.slots, offer.pool.value), {"version " + offer.version});
     }
     const auto& host = turn.state.view.hosts.at(offer.host);
@@ -165,7 +173,9 @@ void ask(Turn& turn, const Asked<HostHeartbeat>& asked) {
         return turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("host {} is not registered in this incarnation; register first", beat.host.value)});
     }
     auto& seen = turn.state.seen[beat.host];
-    const bool same = seen.beat.incarnation == beat.incarnation && seen.beat.slots == beat.slots && seen.beat.trouble == beat.trouble;   // as most
+    const bool same = seen.beat.incarnation == beat.incarnation && seen.beat.slots == beat.slots && seen.beat.trouble == beat.trouble &&
+                      seen.beat.home_trouble == beat.home_trouble && seen.beat.notice == beat.notice;   // as most
+    const bool new_notice = seen.beat.notice != beat.notice;
     seen.at = turn.now;
     if (!same) seen.beat = beat;
     seen.beat.term_seen = beat.term_seen;
@@ -173,8 +183,11 @@ void ask(Turn& turn, const Asked<HostHeartbeat>& asked) {
     seen.beat.position_seen = beat.position_seen;
     if (host->liveness == Liveness::unknown) turn.record(HostReturned{{host->host, host->incarnation}}, "its heartbeat was heard again");
     note_trouble(turn, *host, beat.trouble);
+    if (new_notice) note_notice(turn, *host, beat.notice);
     for (const auto& report : beat.slots) {
-        if (report.slot < host->slots.size()) compare(turn, *host, report);
+        if (report.slot >= host->slots.size()) continue;
+        compare(turn, *host, report);
+        note_restoring(turn, report);
     }
     if (!same) refresh_rank(turn.state, beat.host);
     turn.reply(asked.caller, orders_of(turn.state, *host));
@@ -195,6 +208,7 @@ void ask(Turn& turn, const Asked<UnknownRequest>& asked) {
 }
 
 void end_leases_of_gone(Turn& turn, const HostView& host) {
+    lose_homes(turn, {host.host, host.incarnation}, fmt::format("{} is gone", host.host.value));
     const auto slots = host.slots;  // a copy: each stop changes them
     for (std::uint32_t index = 0; index < slots.size(); ++index) {
         const auto id = slots[index].workspace;

@@ -14,11 +14,11 @@ namespace berth::allocator {
 
 namespace {
 
-LeaseOrder order_for(const WorkspaceView& workspace) {
+LeaseOrder order_for(const State& state, const WorkspaceView& workspace) {
     const bool runs = workspace.state == WorkspaceState::starting || workspace.state == WorkspaceState::active;
     return {.slot = workspace.slot, .epoch = workspace.epoch, .workspace = workspace.workspace, .user = workspace.user,
             .project = workspace.project, .wanted = runs ? Wanted::running : Wanted::stopped,
-            .expires_at = workspace.expires_at, .hold_until = workspace.hold_until};
+            .expires_at = workspace.expires_at, .hold_until = workspace.hold_until, .home = home_order_of(state, workspace)};
 }
 
 PendingCommand pending_for(CommandKind kind, const WorkspaceView& workspace) {
@@ -38,7 +38,12 @@ void drive_erase(Turn& turn, const WorkspaceView& workspace) {
         return host.liveness == Liveness::live && host.pool == workspace.pool && turn.state.seen.contains(host.host);
     };
     const HostView* chosen = nullptr;
-    if (const auto last = hosts.find(workspace.host); last != hosts.end() && usable(last->second)) chosen = &last->second;
+    const auto only = workspace.home_on ? hosts.find(workspace.home_on->host) : hosts.end();   // there it is, and nowhere else
+    if (only != hosts.end() && only->second.liveness != Liveness::gone) {
+        if (usable(only->second)) chosen = &only->second;
+        else return schedule(turn.state, workspace.workspace, turn.now + turn.state.policy.command_retry);
+    }
+    if (const auto last = hosts.find(workspace.host); !chosen && last != hosts.end() && usable(last->second)) chosen = &last->second;
     for (auto at = hosts.begin(); !chosen && at != hosts.end(); ++at) {
         if (usable(at->second)) chosen = &at->second;
     }
@@ -46,11 +51,22 @@ void drive_erase(Turn& turn, const WorkspaceView& workspace) {
     if (!chosen || why_unsettled(turn.state, turn.now)) return schedule(turn.state, workspace.workspace, turn.now + turn.state.policy.command_retry);
     auto pending = pending_for(CommandKind::erase, workspace);
     pending.host = {chosen->host, chosen->incarnation};
-    turn.command(pending, EraseCommand{turn.state.view.term, workspace.workspace}, turn.state.policy.command_timeout);
+    EraseCommand command{.term = turn.state.view.term, .workspace = workspace.workspace};
+    if (const auto order = home_order_of(turn.state, workspace)) command.home = order->rule;
+    turn.command(pending, std::move(command), turn.state.policy.command_timeout);
     unschedule(turn.state, workspace.workspace);
 }
 
-// Workspaces that a request names. An empty reference names nothing.
+void fail_open_claim(Turn& turn, const WorkspaceId& id, const std::string& text) {
+    const auto& workspace = turn.state.view.workspaces.at(id);
+    const auto group = turn.state.followers.find({workspace.user, workspace.project});
+    if (group == turn.state.followers.end()) return;
+    const auto waiting = group->second;
+    for (const auto& claim : waiting) end_claim(turn, claim, ClaimState::failed, ErrorKind::conflict, text);
+}
+
+}  // namespace
+
 std::vector<WorkspaceId> resolve(const View& view, const WorkspaceRef& ref) {
     std::vector<WorkspaceId> found;
     if (!ref.workspace && !ref.user && !ref.instance) return found;
@@ -90,33 +106,16 @@ std::string describe(const WorkspaceRef& ref) {
     return text.empty() ? " (the request names none)" : text;
 }
 
-template <class T>
-std::vector<WorkspaceId> resolve_or_refuse(Turn& turn, const Asked<T>& asked) {
-    auto found = resolve(turn.state.view, asked.body.target);
-    if (found.empty()) {
-        turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no workspace with{}; see `berth list`", describe(asked.body.target))});
-    }
-    return found;
-}
-
-void fail_open_claim(Turn& turn, const WorkspaceId& id, const std::string& text) {
-    const auto& workspace = turn.state.view.workspaces.at(id);
-    const auto group = turn.state.followers.find({workspace.user, workspace.project});
-    if (group == turn.state.followers.end()) return;
-    const auto waiting = group->second;
-    for (const auto& claim : waiting) end_claim(turn, claim, ClaimState::failed, ErrorKind::conflict, text);
-}
-
-}  // namespace
-
 HostOrders orders_of(const State& state, const HostView& host) {
     const auto pool = state.view.pools.find(host.pool);
     HostOrders orders{.term = state.view.term, .position = state.view.position, .admission = host.admission,
                       .heartbeat_ms = state.policy.heartbeat,
                       .standbys = pool == state.view.pools.end() ? 0 : pool->second.standbys};
+    orders.homes = home_rule_of(state, host.pool);
+    orders.leaving = host.leaving;
     for (const auto& slot : host.slots) {
         if (slot.workspace.empty()) continue;
-        orders.leases.push_back(order_for(state.view.workspaces.at(slot.workspace)));
+        orders.leases.push_back(order_for(state, state.view.workspaces.at(slot.workspace)));
     }
     return orders;
 }
@@ -125,9 +124,10 @@ void drive(Turn& turn, const WorkspaceId& id) {
     const auto& workspace = turn.state.view.workspaces.at(id);
     const auto& policy = turn.state.policy;
     // A lease that was taken over from its host has no claim, and runs: silence does not end it.
-    const auto give_up_at = (workspace.claim ? workspace.granted_at : turn.now) + policy.start_deadline;
+    const auto usual = (workspace.claim ? workspace.granted_at : turn.now) + policy.start_deadline;
+    const auto give_up_at = restoring_until(turn.state, workspace).value_or(usual);
     if (workspace.state == WorkspaceState::starting && turn.now >= give_up_at) {
-        fail_start(turn, workspace, fmt::format("not healthy within {}", to_text(policy.start_deadline)));
+        fail_start(turn, workspace, fmt::format("not healthy within {}", to_text(give_up_at - workspace.granted_at)));
     }
     if (turn.state.driving.contains(id)) {  // its answer drives it on
         if (workspace.state == WorkspaceState::starting) schedule(turn.state, id, give_up_at);
@@ -136,11 +136,12 @@ void drive(Turn& turn, const WorkspaceId& id) {
     }
     const auto term = turn.state.view.term;
     if (workspace.state == WorkspaceState::starting) {
-        turn.command(pending_for(CommandKind::bind, workspace), BindCommand{term, order_for(workspace), workspace.incarnation, turn.state.view.position}, policy.bind_timeout);
+        turn.command(pending_for(CommandKind::bind, workspace), BindCommand{term, order_for(turn.state, workspace), workspace.incarnation, turn.state.view.position}, policy.bind_timeout);
         schedule(turn.state, id, give_up_at);
     } else if (workspace.leased && (workspace.state == WorkspaceState::stopping || workspace.state == WorkspaceState::destroying)) {
         turn.command(pending_for(CommandKind::stop, workspace),
-                     StopCommand{term, workspace.slot, workspace.epoch, workspace.workspace}, policy.command_timeout);
+                     StopCommand{term, workspace.slot, workspace.epoch, workspace.workspace,
+                                 workspace.state == WorkspaceState::destroying ? std::optional{true} : std::nullopt}, policy.command_timeout);
         unschedule(turn.state, id);
     } else if (workspace.state == WorkspaceState::destroying) {
         drive_erase(turn, workspace);
@@ -429,6 +430,8 @@ void hear_answer(Turn& turn, const CommandAnswered& answered) {
     }
     if (pending.kind == CommandKind::stop && workspace.leased) {
         if (!answer) return again();
+        if (const auto* stopped = std::get_if<StopReply>(&*answer)) note_archive(turn, pending.workspace, pending.epoch, stopped->archive);
+        if (!may_be_cleared(workspace)) return again();
         return finish_stop(turn, pending.workspace, fmt::format("{} reported it stopped and wiped", workspace.host.value));
     }
     if (pending.kind == CommandKind::erase && workspace.state == WorkspaceState::destroying && !workspace.leased) {

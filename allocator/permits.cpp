@@ -38,6 +38,14 @@ void ask(Turn& turn, const Asked<CordonRequest>& asked) {
         turn.record(HostCordoned{asked.body.host}, why);
         ++changed;
     }
+    if (asked.body.tenants == Tenants::stop && asked.body.by && *asked.body.by > turn.now) {
+        if (host->admission == Admission::draining) {
+            return turn.refuse(asked.caller, {ErrorKind::conflict, fmt::format("host {} is sealed already: it is empty", host->host.value)});
+        }
+        changed += host->leaving && host->leaving->by == *asked.body.by ? 0 : 1;
+        leave(turn, *host, *asked.body.by, why);
+        return turn.reply(asked.caller, turn.done(changed));
+    }
     if (asked.body.tenants == Tenants::stop) changed += stop_workspaces(turn, *host, fmt::format("its host is emptied: {}", why));
     turn.reply(asked.caller, turn.done(changed));
 }

@@ -54,6 +54,17 @@ std::uint32_t choose_slot(const State& state, const HostView& host) {
     return *lowest;
 }
 
+// Of a host that is the only one in question and no candidate.
+std::string why_no_candidate(const State& state, const HostId& id) {
+    const auto at = state.view.hosts.find(id);
+    if (at == state.view.hosts.end()) return "is not there";
+    const auto& host = at->second;
+    if (host.liveness != Liveness::live) return fmt::format("is {}", to_string(host.liveness));
+    if (host.leaving) return fmt::format("is being emptied ({})", host.leaving->why);
+    if (host.admission != Admission::open) return fmt::format("is {}", to_string(host.admission));
+    return "is full: stop another workspace there";
+}
+
 struct Refusal {
     std::string_view filter;
     std::string why;
@@ -82,6 +93,13 @@ bool has_standby(const State& state, const HostView& host) {
 std::optional<Placement> find_slot(const State& state, const PlacementRequest& request, Instant now,
                                    std::vector<std::string>& why_not) {
     const auto pool = state.candidates.find(request.pool);
+    if (request.only_on) {
+        const auto rank = state.ranks.find(*request.only_on);
+        if (rank == state.ranks.end() || rank->second.first != request.pool) {
+            why_not.push_back(fmt::format("its files are on {}, which {}", request.only_on->value, why_no_candidate(state, *request.only_on)));
+            return std::nullopt;
+        }
+    }
     if (pool == state.candidates.end() || pool->second.empty()) {
         why_not.push_back(fmt::format("no host of pool {} is live, open and has a free slot", request.pool.value));
         return std::nullopt;
@@ -99,6 +117,11 @@ std::optional<Placement> find_slot(const State& state, const PlacementRequest& r
                                                  rank.no_standby == 0 ? "a standby" : "no standby"));
         return placement;
     };
+    if (request.only_on) {
+        const auto& rank = state.ranks.at(*request.only_on).second;
+        if (!passes(state.view.hosts.at(rank.host))) return std::nullopt;
+        return placed(rank, "its files are there");
+    }
     if (request.had_before) {
         const auto rank = state.ranks.find(*request.had_before);
         if (rank != state.ranks.end() && rank->second.second.failures == 0 && pool->second.contains(rank->second.second) &&

@@ -21,6 +21,7 @@ struct Placement {
 struct PlacementRequest {
     PoolName pool;
     std::optional<HostId> had_before;     // score "had it before": its home may be near
+    std::optional<HostId> only_on;        // filter "its files are there"
 };
 
 inline constexpr std::size_t candidates_examined_max = 64;

@@ -33,11 +33,14 @@ struct Policy {
     Duration progress_every{2'000};        // how often a waiting claim is told its place
     std::uint32_t progress_claims_max = 100;
     Duration recovery_settle{30'000};      // after `recover`: time for hosts that the old copy never knew
+    Duration restore_deadline{3'600'000};  // from lease to a healthy environment, as long as its home is on its way
+    Duration notice_grace{120'000};        // from the word that a machine will end, when nobody says when, to the stop of its workspaces
+    Duration notice_margin{60'000};        // and before that end, when somebody does: time to stop and to save
 
     BERTH_FIELDS(Policy, version, claim_wait, claim_wait_max, claims_open_max, callers_per_claim_max, start_deadline,
                  bind_timeout, command_timeout, command_retry, tries_max, host_failures_max, host_failures_pause,
                  heartbeat, launch_deadline, launches_in_flight_max, slots_per_host_max, progress_every,
-                 progress_claims_max, recovery_settle)
+                 progress_claims_max, recovery_settle, restore_deadline, notice_grace, notice_margin)
 };
 
 }  // namespace berth::allocator

@@ -58,6 +58,8 @@ void Process::serve_all() {
     serve_asked<DestroyRequest>();
     serve_asked<ExtendRequest>();
     serve_asked<HoldRequest>();
+    serve_asked<SaveHomeRequest>();
+    serve_asked<ChooseHomeRequest>();
     serve_asked<RegisterRequest>();
     serve_asked<HostHeartbeat>();
     serve_asked<CordonRequest>();

@@ -68,6 +68,7 @@ public:
     void operator()(const HostRegistered& fact) {
         note_unmet(state_, fact.host);
         note_ending(state_, fact.host);
+        note_leaving(state_, fact.host);
         refresh_rank(state_, fact.host);
         if (!state_.view.is_retired(fact.pool)) state_.blocked_by.erase(fact.pool);
     }
@@ -76,7 +77,11 @@ public:
     }
     void operator()(const PoolRetired& fact) { state_.blocked_by[fact.pool] = retired_text; }
     void operator()(const HostCordoned& fact) { refresh_rank(state_, fact.host.host); }
-    void operator()(const HostUncordoned& fact) { refresh_rank(state_, fact.host.host); }
+    void operator()(const HostUncordoned& fact) {
+        note_leaving(state_, fact.host.host);
+        refresh_rank(state_, fact.host.host);
+    }
+    void operator()(const HostLeaving& fact) { note_leaving(state_, fact.host.host); }
     void operator()(const HostEnding& fact) { note_ending(state_, fact.host.host); }
     void operator()(const HostEndWithdrawn& fact) { note_ending(state_, fact.host.host); }
     void operator()(const HostDrained& fact) { refresh_rank(state_, fact.host.host); }
@@ -85,6 +90,7 @@ public:
     void operator()(const HostGone& fact) {
         note_unmet(state_, fact.host.host);
         note_ending(state_, fact.host.host);
+        note_leaving(state_, fact.host.host);
         refresh_rank(state_, fact.host.host);
     }
     void operator()(const HostRecovered& fact) {
@@ -108,6 +114,9 @@ private:
     void moved(const WorkspaceId& id, const HostId& host) {
         if (!host.empty()) refresh_rank(state_, host);
         state_.driving.erase(id);
+        const auto& workspace = state_.view.workspaces.at(id);
+        if (workspace.state != WorkspaceState::starting) state_.restoring.erase(id);
+        if (workspace.state != WorkspaceState::active) state_.save_wanted.erase(id);
         if (needs_driving(state_.view.workspaces.at(id))) {
             schedule(state_, id, now_);
         } else {
@@ -186,6 +195,7 @@ State make_state(Policy policy, View view) {
     for (const auto& [id, host] : state.view.hosts) {
         note_unmet(state, id);
         note_ending(state, id);
+        note_leaving(state, id);
         refresh_rank(state, id);
     }
     for (const auto& [id, workspace] : state.view.workspaces) {

@@ -72,6 +72,9 @@ struct State {
     std::map<WorkspaceId, CommandId> driving;               // its command that is under way
     CommandId next_command = 1;
 
+    std::map<WorkspaceId, Instant> save_wanted;             // an archive that is not older
+    std::map<WorkspaceId, Instant> restoring;               // when its host said last that its home is on its way
+    std::set<HostId> leaving;                               // at a time that is known
     std::map<HostId, SealTry> endings;                      // hosts that are ending and not gone
     std::set<HostId> unmet;                                 // of a recovered ledger: who has not told what it holds
     std::map<PoolName, std::string> blocked_by;             // the last launch failure, until a host comes

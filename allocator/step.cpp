@@ -33,6 +33,7 @@ public:
         expire_claims(turn_);
         expire_launches(turn_);
         drive_due(turn_);
+        empty_who_leave(turn_);
         drive_endings(turn_);
         tell_progress(turn_);
     }

@@ -58,7 +58,7 @@ struct CommandAnswered {
 
 using Input = std::variant<Begin, PoolConfigured, PoolsConfigured, StorageChanged, Tick, IdleIntended, CommandAnswered,
                            Asked<ClaimRequest>, Asked<ClaimOutcomeRequest>, Asked<LinkRequest>, Asked<ReleaseRequest>,
-                           Asked<DestroyRequest>, Asked<ExtendRequest>, Asked<HoldRequest>, Asked<RegisterRequest>,
+                           Asked<DestroyRequest>, Asked<ExtendRequest>, Asked<HoldRequest>, Asked<SaveHomeRequest>, Asked<ChooseHomeRequest>, Asked<RegisterRequest>,
                            Asked<HostHeartbeat>, Asked<HostObjected>, Asked<CordonRequest>, Asked<UncordonRequest>,
                            Asked<DrainRequest>, Asked<EndHostRequest>, Asked<PermitCheckRequest>, Asked<UnknownRequest>, Asked<GoneRequest>,
                            Asked<CondemnRequest>,

@@ -3,6 +3,8 @@
 // through record(), which applies it and keeps the derived look-ups right.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +58,9 @@ Error disk_is_full();
 bool extend_lease(Turn& turn, const WorkspaceView& workspace, Instant wanted, std::string why);
 
 // ---- leases and workspaces (leases.cpp)
+/// Workspaces that a request names. An empty reference names nothing.
+std::vector<WorkspaceId> resolve(const View& view, const WorkspaceRef& ref);
+std::string describe(const WorkspaceRef& ref);
 void drive(Turn& turn, const WorkspaceId& id);       // the next act that its state calls for
 void drive_due(Turn& turn);
 void begin_stop(Turn& turn, const WorkspaceId& id, std::string why, std::vector<std::string> evidence = {});
@@ -74,6 +79,40 @@ void ask(Turn& turn, const Asked<ReapRequest>& asked);
 void hear_idle(Turn& turn, const IdleIntended& intended);
 void ask(Turn& turn, const Asked<HostObjected>& asked);
 void hear_answer(Turn& turn, const CommandAnswered& answered);
+
+// ---- homes, and hosts that leave (homes.cpp)
+/// How hosts of the pool keep homes; nothing when it does not say.
+std::optional<HomeRule> home_rule_of(const State& state, const PoolName& pool);
+std::optional<HomeOrder> home_order_of(const State& state, const WorkspaceView& workspace);
+/// The only host where it may start, because its files are there.
+std::optional<HostId> home_pin(const State& state, const WorkspaceView& workspace, const PoolName& pool);
+void note_archive(Turn& turn, const WorkspaceId& id, Epoch epoch, const std::optional<HomeArchive>& archive);
+/// Nothing of its home is only on its host: the slot may be called free.
+bool may_be_cleared(const WorkspaceView& workspace);
+/// How long a start may take whose home is being brought back; nothing for others.
+std::optional<Instant> restoring_until(const State& state, const WorkspaceView& workspace);
+void note_restoring(Turn& turn, const SlotReport& report);
+/// What keeps a stopping workspace; empty when nothing is known.
+std::string why_not_stopped(const State& state, const WorkspaceView& workspace);
+Result<void> check_home_mark(const State& state, const RegisterRequest& offer);
+/// That life of the machine is over: what nobody saved is gone.
+void lose_homes(Turn& turn, const HostRef& life, const std::string& how);
+void ask(Turn& turn, const Asked<SaveHomeRequest>& asked);
+void ask(Turn& turn, const Asked<ChooseHomeRequest>& asked);
+void note_leaving(State& state, const HostId& id);
+/// Nothing new lands there, and it is emptied at `by`.
+void leave(Turn& turn, const HostView& host, Instant by, const std::string& why);
+void note_notice(Turn& turn, const HostView& host, const std::optional<EndNotice>& notice);
+void empty_who_leave(Turn& turn);
+/// Those that the request names; none, and refused, when there is none.
+template <class T>
+std::vector<WorkspaceId> resolve_or_refuse(Turn& turn, const Asked<T>& asked) {
+    auto found = resolve(turn.state.view, asked.body.target);
+    if (found.empty()) {
+        turn.refuse(asked.caller, {ErrorKind::not_found, fmt::format("no workspace with{}; see `berth list`", describe(asked.body.target))});
+    }
+    return found;
+}
 
 // ---- hosts, permits, launches (hosts.cpp, permits.cpp)
 void ask(Turn& turn, const Asked<RegisterRequest>& asked);

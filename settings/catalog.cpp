@@ -220,7 +220,10 @@ std::vector<SettingsSection> make_catalog() {
              {"host_failures_pause", "… for so long"},
              {"heartbeat", "told to the hosts; 2.2 of them make a host unknown"},
              {"progress_every", "how often a waiting claim is told its place"},
-             {"recovery_settle", "after `recover`: time for hosts that the old copy never knew"}});
+             {"recovery_settle", "after `recover`: time for hosts that the old copy never knew"},
+             {"restore_deadline", "from lease to a healthy environment, as long as its home is on its way"},
+             {"notice_grace", "from the word that a machine will end, when nobody says when, to the stop of its workspaces"},
+             {"notice_margin", "and before that end, when somebody does: time to stop and to save"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"ledger", "How the allocator keeps its ledger.", {}});
