@@ -208,6 +208,7 @@ void Cluster::host_misfortune(SimHost& host) {
     const auto name = host.plan().host.value;
     if (world_.strikes(faults.container_dies, "container_dies", name) && !truth_.containers.empty()) {
         auto at = std::next(truth_.containers.begin(), static_cast<std::ptrdiff_t>(world_.pick(truth_.containers.size())));
+        if (truth_.mounted(at->second)) truth_.write_home(at->second);
         at->second.running = false;
         ++truth_.changes;
     }

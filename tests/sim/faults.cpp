@@ -30,6 +30,9 @@ void choose_bus_faults(Faults& chosen, Rng rng) {
 Faults choose_faults(Rng rng) {
     Faults chosen;
     choose_bus_faults(chosen, rng.split("bus"));
+    auto homes = rng.split("homes");
+    choose(homes, chosen.archive_fails, 0.3);
+    choose(homes, chosen.archive_slow, 0.3);
     const auto maybe = [&](double& to, double most) { choose(rng, to, most); };
     maybe(chosen.drop, 0.3);
     maybe(chosen.duplicate, 0.4);

@@ -29,6 +29,9 @@ struct Faults {
     // of each engine operation
     double engine_fails = 0;
     double engine_slow = 0;       // beyond its deadline, or nearly
+    // of each home that is saved or brought back
+    double archive_fails = 0;
+    double archive_slow = 0;
     // of each call of the provider
     double launch_fails = 0;
     double answer_lost = 0;       // it was done, and yet the answer is an error
@@ -51,7 +54,7 @@ struct Faults {
     double version_older = 0;     // … or leaves out what may be absent
     double forge = 0;             // a user or a host says what its role may not
     BERTH_FIELDS(Faults, drop, duplicate, replay_late, delay_max, crash_allocator, crash_host, crash_watcher, torn_append, disk_slow, busy,
-                 engine_fails, engine_slow, launch_fails, answer_lost, listing_partial, listing_stale, boot_slow, pause, partition,
+                 engine_fails, engine_slow, archive_fails, archive_slow, launch_fails, answer_lost, listing_partial, listing_stale, boot_slow, pause, partition,
                  host_dies, host_reboots, disk_full, take_over, container_dies, restore_copy, clock_step, clock_jump, crash_broker, version_newer, version_older, forge)
 };
 

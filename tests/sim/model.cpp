@@ -67,6 +67,7 @@ public:
         model_.destroyed[fact.workspace] = false;
         if (const auto at = model_.current.find(fact.workspace); at != model_.current.end()) end(fact.workspace, at->second);
     }
+    void operator()(const HomeArchived& fact) { model_.archives[fact.workspace] = fact.archive; }
     void operator()(const WorkspaceDestroyed& fact) { model_.destroyed[fact.workspace] = true; }
     void operator()(const HostRegistered& fact) {
         auto& host = model_.hosts[fact.host];

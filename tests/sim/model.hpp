@@ -62,6 +62,7 @@ struct Model {
     std::map<WorkspaceId, Epoch> current;                  // leased now
     std::map<WorkspaceId, Epoch> newest;                   // leased last
     std::map<WorkspaceId, bool> destroyed;
+    std::map<WorkspaceId, HomeArchive> archives;           // the newest that was confirmed
     std::map<ClaimId, ModelClaim> claims;
     std::map<std::pair<Principal, IdempotencyKey>, ClaimId> keys;
     std::map<LaunchId, LaunchStarted> launches;

@@ -84,6 +84,16 @@ void choose_fleet(Options& options, Rng& rng) {
 
 }  // namespace
 
+void keep_archives(Options& options, Duration save_every) {
+    options.pool.home_place = HomePlace::archive;
+    options.pool.home_repository = "/repository";
+    options.pool.home_save_every_ms = save_every;
+    options.host.home_retry = Duration{200};
+    options.host.home_retry_max = Duration{2'000};
+    options.host.home_check_every = Duration{10'000};
+    options.allocator.restore_deadline = Duration{30'000};
+}
+
 Options choose_options(std::uint64_t seed) {
     Options options{.seed = seed};
     auto rng = Rng{seed}.split("options");
@@ -96,12 +106,15 @@ Options choose_options(std::uint64_t seed) {
     choose_periods(options, rng);
     choose_fleet(options, rng);
     options.faults = choose_faults(Rng{seed}.split("choice of faults"));
+    auto homes = Rng{seed}.split("homes");
+    if (homes.chance(0.3)) keep_archives(options, homes.chance(0.5) ? Duration{static_cast<std::int64_t>(2'000 + homes.below(20'000))} : Duration{0});
     return options;
 }
 
 std::string describe(const Options& options) {
     const auto& pool = options.pool;
-    return fmt::format("hosts={} (least {}, most {}) slots={} buffer={} {} idle_after={} users={} projects={} standbys={} between={} safety={} heartbeat={} {}",
+    const std::string homes = pool.home_place == HomePlace::archive ? fmt::format("archives every {} ", to_text(*pool.home_save_every_ms)) : "";
+    return homes + fmt::format("hosts={} (least {}, most {}) slots={} buffer={} {} idle_after={} users={} projects={} standbys={} between={} safety={} heartbeat={} {}",
                        options.hosts, pool.hosts_min, pool.hosts_max, pool.slots_per_host, pool.buffer, to_string(pool.buffer_unit),
                        to_text(pool.idle_after_ms), options.users, options.habits.projects, pool.standbys,
                        to_text(options.habits.between), to_text(options.safety), to_text(options.allocator.heartbeat),

@@ -34,6 +34,8 @@ struct Options {
 };
 
 Options choose_options(std::uint64_t seed);
+/// Homes have an archive, and are saved so often beside each stop (0: never).
+void keep_archives(Options& options, Duration save_every);
 std::string describe(const Options& options);
 
 }  // namespace berth::sim

@@ -40,6 +40,10 @@ Result<Recipe> read_recipe(const std::string& line) {
             }
             continue;
         }
+        if (word == "homes=shared") {
+            recipe.shared_homes = true;
+            continue;
+        }
         const auto number = TRY(read_number(word, value));
         if (name == "seed") recipe.seed = number;
         else if (name == "hosts") recipe.hosts = static_cast<std::uint32_t>(number);
@@ -55,6 +59,7 @@ std::string text_of(const Recipe& recipe) {
     if (recipe.hosts) text += fmt::format(" hosts={}", *recipe.hosts);
     if (recipe.users) text += fmt::format(" users={}", *recipe.users);
     if (recipe.safety) text += fmt::format(" safety_ms={}", recipe.safety->count());
+    if (recipe.shared_homes) text += " homes=shared";
     std::string kinds;
     for (const auto& kind : recipe.without) kinds += (kinds.empty() ? " without=" : ",") + kind;
     text += kinds;
@@ -71,6 +76,11 @@ Options options_of(const Recipe& recipe) {
     if (recipe.hosts) options.hosts = *recipe.hosts;
     if (recipe.users) options.users = *recipe.users;
     if (recipe.safety) options.safety = *recipe.safety;
+    if (recipe.shared_homes) {
+        options.pool.home_place.reset();
+        options.pool.home_repository.reset();
+        options.pool.home_save_every_ms.reset();
+    }
     for (const auto& kind : recipe.without) switch_off(options.faults, kind);
     options.only = recipe.only;
     return options;

@@ -89,6 +89,46 @@ struct GoneIsGone final : Rule {
     }
 };
 
+// Nothing is cleared before its archive is confirmed, unless its machine is gone or nobody wants its files any more.
+struct ClearedIsArchived final : Rule {
+    ClearedIsArchived() : Rule("homes") {}
+    void before(const Scene& scene, const FactRecord& record) override {
+        const auto* fact = std::get_if<WorkspaceStopped>(&record.fact);
+        if (!fact || scene.options.pool.home_place != HomePlace::archive || scene.model.recovered != 0) return;
+        const auto* lease = scene.model.lease(fact->workspace, fact->epoch);
+        const auto host = scene.model.hosts.find(fact->host);
+        const bool gone = host == scene.model.hosts.end() || host->second.gone || !scene.truth.alive(Truth::machine(fact->host, fact->incarnation));
+        const auto written = scene.truth.written.find({fact->workspace, fact->epoch});
+        if (!lease || gone || written == scene.truth.written.end() || scene.model.destroyed.contains(fact->workspace)) return;
+        const auto archive = scene.model.archives.find(fact->workspace);
+        const bool told = archive != scene.model.archives.end() && archive->second.epoch == fact->epoch && archive->second.last;
+        require(told, fmt::format("the slot of {} at epoch {} was freed, and no fact says that its home is archived", fact->workspace.value, fact->epoch.value));
+        if (!told) return;
+        const auto snapshot = scene.truth.repository.find(archive->second.snapshot);
+        require(snapshot != scene.truth.repository.end() && snapshot->second.content == written->second,
+                fmt::format("{} wrote {} under epoch {}, but its last archive {} has {}", fact->workspace.value, written->second, fact->epoch.value,
+                            archive->second.snapshot, snapshot == scene.truth.repository.end() ? 0 : snapshot->second.content));
+    }
+};
+
+// What a start brings back is the newest archive that was confirmed, and of a first start nothing.
+struct NewestComesBack final : Rule {
+    NewestComesBack() : Rule("homes") {}
+    void moment(const Scene& scene) override {
+        for (; judged_ < scene.truth.begun.size(); ++judged_) {
+            const auto& [workspace, epoch, content] = scene.truth.begun[judged_];
+            if (scene.options.pool.home_place != HomePlace::archive || scene.model.recovered != 0) continue;
+            const auto archive = scene.model.archives.find(workspace);
+            const auto snapshot = archive == scene.model.archives.end() ? scene.truth.repository.end() : scene.truth.repository.find(archive->second.snapshot);
+            const auto wanted = snapshot == scene.truth.repository.end() ? 0 : snapshot->second.content;
+            require(content == wanted, fmt::format("{} began its epoch {} with the content {}, but {} was archived last", workspace.value, epoch.value, content, wanted));
+        }
+    }
+
+private:
+    std::size_t judged_ = 0;
+};
+
 struct EnginesObey final : Rule {
     EnginesObey() : Rule("I8") {}
     void moment(const Scene& scene) override { require(scene.truth.wrong.empty(), scene.truth.wrong); }
@@ -97,7 +137,7 @@ struct EnginesObey final : Rule {
 }  // namespace
 
 Rules truth_rules() {
-    return rules_of<OneContainer, RunsWhatWasGranted, StartedWasBound, FreeMeansWiped, RoutesLeadHome, GoneIsGone, EnginesObey>();
+    return rules_of<OneContainer, RunsWhatWasGranted, StartedWasBound, FreeMeansWiped, RoutesLeadHome, GoneIsGone, ClearedIsArchived, NewestComesBack, EnginesObey>();
 }
 
 }  // namespace berth::sim

@@ -14,7 +14,7 @@ Result<void> failed(const char* what) { return fail(ErrorKind::unavailable, "the
 SimEngine::SimEngine(World& world, Truth& truth, std::string process, std::string machine, Rng rng)
     : world_(world), truth_(truth), process_(std::move(process)), machine_(std::move(machine)), rng_(rng) {}
 
-void SimEngine::operate(const hostagent::Operation& operation, Answer answer) {
+void SimEngine::operate(const hostagent::Operation& operation, Answer answer, std::function<bool()> same_life) {
     std::visit(
         [&](const auto& order) {
             using Order = std::decay_t<decltype(order)>;
@@ -24,6 +24,10 @@ void SimEngine::operate(const hostagent::Operation& operation, Answer answer) {
             if constexpr (std::is_same_v<Order, hostagent::EraseOrder>) erase(order, answer);
             if constexpr (std::is_same_v<Order, hostagent::ListOrder>) list(order, answer);
             if constexpr (std::is_same_v<Order, hostagent::ReadActivity>) read(order, answer);
+            if constexpr (std::is_same_v<Order, hostagent::RestoreOrder>) restore(order, answer, same_life);
+            if constexpr (std::is_same_v<Order, hostagent::SaveOrder>) save(order, answer, same_life);
+            if constexpr (std::is_same_v<Order, hostagent::DropOrder>) drop(order, answer, same_life);
+            if constexpr (std::is_same_v<Order, hostagent::CheckHomesOrder>) check_homes(order, answer);
         },
         operation);
 }
@@ -62,6 +66,9 @@ void SimEngine::bind(const EngineBind& order, const Answer& answer) {
         container.workspace = order.workspace;
         container.epoch = order.epoch;
         truth_.bound.emplace(order.container, order.workspace, order.epoch);
+        auto& copy = truth_.copies[{machine_, order.workspace}];      // made when it is not there
+        if (!truth_.written.contains({order.workspace, order.epoch})) truth_.begun.emplace_back(order.workspace, order.epoch, copy);
+        truth_.write_home(container);
         if (truth_.erased.contains(order.workspace)) truth_.wrong = "I8: a home that was erased is mounted: " + order.workspace.value;
         ++truth_.changes;
         *done = true;
@@ -78,7 +85,10 @@ void SimEngine::remove(const hostagent::RemoveOrder& order, const Answer& answer
     const bool removes = !fails || world_.pick(2) == 0;
     world_.after({}, std::min(time, order.deadline), [this, order, removes] {
         if (!removes) return;
-        truth_.containers.erase(order.container);
+        const auto at = truth_.containers.find(order.container);
+        if (at == truth_.containers.end()) return;
+        if (truth_.mounted(at->second)) truth_.write_home(at->second);   // its programs saved what they had
+        truth_.containers.erase(at);
         ++truth_.changes;
     });
     world_.after(process_, std::min(time, order.deadline), [order, answer, fails] {
@@ -96,6 +106,8 @@ void SimEngine::erase(const hostagent::EraseOrder& order, const Answer& answer) 
                 }
             }
             truth_.erased.insert(order.workspace);
+            truth_.copies.erase({machine_, order.workspace});
+            if (order.rule) std::erase_if(truth_.repository, [&](const auto& entry) { return entry.second.workspace == order.workspace; });
         }
         answer(hostagent::Erased{order.workspace, fails ? failed("did not erase it") : Result<void>{}});
     });

@@ -20,7 +20,8 @@ public:
     SimEngine(World& world, Truth& truth, std::string process, std::string machine, Rng rng);
 
     /// Carries out one operation of the host; `answer` is called once, later, on its process.
-    void operate(const hostagent::Operation& operation, Answer answer);
+    /// What its own threads do ends with it: nothing of that happens once `same_life` is false.
+    void operate(const hostagent::Operation& operation, Answer answer, std::function<bool()> same_life);
     std::vector<FoundContainer> list() const;
     Duration usual_start{150};            // of an environment
 
@@ -31,6 +32,13 @@ private:
     void erase(const hostagent::EraseOrder& order, const Answer& answer);
     void list(const hostagent::ListOrder& order, const Answer& answer);
     void read(const hostagent::ReadActivity& order, const Answer& answer);
+    // The twin of an archiver (sim_archiver.cpp).
+    using SameLife = std::function<bool()>;
+    void restore(const hostagent::RestoreOrder& order, const Answer& answer, const SameLife& same_life);
+    void save(const hostagent::SaveOrder& order, const Answer& answer, const SameLife& same_life);
+    void drop(const hostagent::DropOrder& order, const Answer& answer, const SameLife& same_life);
+    void check_homes(const hostagent::CheckHomesOrder& order, const Answer& answer);
+    bool archive_fails();
     Duration time_of(Duration usual, Duration deadline);
 
     World& world_;

@@ -83,7 +83,9 @@ void SimHost::crash() {
 void SimHost::reboot() {
     if (!alive()) return;
     for (auto& [id, container] : truth_.containers) {
-        if (container.machine == machine_) container.running = false;
+        if (container.machine != machine_) continue;
+        if (truth_.mounted(container)) truth_.write_home(container);
+        container.running = false;
     }
     ++truth_.changes;
     crash();
@@ -94,6 +96,7 @@ void SimHost::die() {
     up_ = false;
     ++life_;
     truth_.machines[machine_] = false;
+    std::erase_if(truth_.copies, [&](const auto& entry) { return entry.first.first == machine_; });
     std::erase_if(truth_.containers, [&](const auto& entry) { return entry.second.machine == machine_; });
     ++truth_.changes;
 }
@@ -227,7 +230,7 @@ void SimHost::give_now(const hostagent::Input& input) {
         if (dies()) return;
         engine_.operate(operation, [this, life](const hostagent::Input& answered) {
             if (life == life_) give(answered);
-        });
+        }, [this, life] { return life == life_ && up_; });
     }
     for (const auto& reply : out.replies) {
         if (dies()) return;

@@ -51,6 +51,14 @@ struct LinkMade {
     Epoch epoch;
 };
 
+/// What a repository of homes has.
+struct Snapshot {
+    WorkspaceId workspace;
+    Epoch epoch;
+    std::uint64_t content = 0;
+    std::string machine;                  // that made it
+};
+
 struct Truth {
     std::unordered_map<std::string, bool> machines;       // "h-1/i1" → alive; looked up, never walked
     std::map<ContainerId, Container> containers;          // removed ones are gone
@@ -65,6 +73,12 @@ struct Truth {
     std::vector<EndCall> ends;                            // each is judged once, in order
     std::vector<StopMade> stops;
     std::vector<LinkMade> links;
+    // Homes that have an archive. A content is a number: each writing makes a new, higher one.
+    std::uint64_t writings = 0;
+    std::map<std::pair<std::string, WorkspaceId>, std::uint64_t> copies;      // on a machine
+    std::map<std::string, Snapshot> repository;                               // by the snapshot's id
+    std::map<std::pair<WorkspaceId, Epoch>, std::uint64_t> written;           // the last content under that lease
+    std::vector<std::tuple<WorkspaceId, Epoch, std::uint64_t>> begun;         // what each first bind of a lease found; judged once
     std::uint64_t changes = 0;                            // of containers and machines
     std::string wrong;                                    // what no engine may ever be told to do
 
@@ -74,6 +88,12 @@ struct Truth {
     bool alive(const std::string& machine_name) const {
         const auto at = machines.find(machine_name);
         return at != machines.end() && at->second;
+    }
+    /// Whoever has it mounted changed something.
+    void write_home(const Container& container) {
+        if (container.workspace.empty() || !alive(container.machine)) return;
+        const auto copy = copies.find({container.machine, container.workspace});
+        if (copy != copies.end()) copy->second = written[{container.workspace, container.epoch}] = ++writings;
     }
     bool mounted(const Container& container) const {
         return container.running && !container.workspace.empty() && alive(container.machine);
