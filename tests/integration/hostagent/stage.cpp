@@ -179,10 +179,14 @@ LeaseOrder ScriptedAllocator::order(std::uint32_t slot, std::uint64_t epoch, con
 
 // ---- the stage
 
-std::string fast_config(const std::string& more) { return fast + more; }
+std::string fast_config(const std::string& more, const std::string& pool) {
+    constexpr std::string_view section = "[pool.default]\n";
+    std::string text = fast + more;
+    return text.insert(text.find(section) + section.size(), pool);
+}
 
-Stage::Stage(const std::string& more, std::uint32_t slots)
-    : cluster(fast_config(more)), robot(with_core(cluster), "robot", Role::client), agent(cluster, "h-1", slots) {
+Stage::Stage(const std::string& more, std::uint32_t slots, const std::string& pool)
+    : cluster(fast_config(more, pool)), robot(with_core(cluster), "robot", Role::client), agent(cluster, "h-1", slots) {
     if (!agent.start()) throw std::runtime_error("berth-hostagent did not start: " + agent.log());
 }
 

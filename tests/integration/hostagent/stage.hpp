@@ -29,8 +29,12 @@ public:
     /// `--end-environments`; its exit status.
     int end_environments(const std::vector<std::string>& more = {});
 
+    /// Of the next start; before, all agents of a cluster share one folder.
+    void keep_homes_in(std::string folder) { homes_ = std::move(folder); }
+
     Child& process() { return *child_; }
     const std::string& folder() const { return folder_; }
+    const std::string& homes() const { return homes_; }
     std::string home_of(const WorkspaceId& workspace) const { return homes_ + "/" + workspace.value; }
     std::string log() const { return read_text(log_); }
 
@@ -63,7 +67,7 @@ HttpAnswer http_get(std::uint16_t port, const std::string& host, const std::stri
 std::string path_of(const std::string& link);
 
 /// The configuration of every stage here: short periods, the process engine, no standbys.
-std::string fast_config(const std::string& more = "");
+std::string fast_config(const std::string& more = "", const std::string& pool = "");
 
 /// An allocator of the test's own: the host gets the orders that stand here, and any command.
 class ScriptedAllocator {
@@ -100,8 +104,8 @@ public:
 /// An agent that beats fast, beside the real broker and the real allocator.
 class Stage {
 public:
-    /// `more` is appended to the configuration.
-    explicit Stage(const std::string& more = "", std::uint32_t slots = 2);
+    /// `more` is appended to the configuration, `pool` to what it says of the pool.
+    explicit Stage(const std::string& more = "", std::uint32_t slots = 2, const std::string& pool = "");
 
     Result<ClaimReply> claim(const std::string& key, const std::string& user, Duration wait = Duration{20'000});
     Result<ViewReply> view();
