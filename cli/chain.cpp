@@ -66,6 +66,13 @@ std::string gist_of(std::string_view type, const Json& data) {
     if (type == "workspace.started") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("in", "container").text();
     if (type == "workspace.restarted") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("in", "container").text();
     if (type == "workspace.incident") return gist.add("", "workspace").add("–", "text").text();
+    if (type == "home.archived" || type == "home.lost" || type == "home.chosen") {
+        const auto* archive = data.is_object() ? find(data, "archive") : nullptr;
+        auto text = gist.add("", "workspace").add("on", "host").text();
+        if (archive == nullptr || !archive->is_object()) return text;
+        return text + fmt::format("{}snapshot {} of {}", text.empty() ? "" : "  ", text_at(*archive, "snapshot").substr(0, 8), text_at(*archive, "at"));
+    }
+    if (type == "host.leaving") return gist.add("", "host").add("by", "by").text();
     if (type == "host.impaired") return gist.add("", "host").add("–", "text").text();
     if (type == "workspace.failed") return gist.add("", "workspace").add("on", "host").add("slot", "slot").add("–", "text").text();
     if (type == "slot.quarantined") return gist.add("", "host").add("slot", "slot").add("–", "text").text();

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <map>
 
@@ -117,6 +118,31 @@ Result<Duration> duration_flag(const std::string& flag, const std::string& text)
     auto parsed = parse_duration(text);
     if (!parsed) return fail(ErrorKind::invalid, "{}: {}", flag, parsed.error().text);
     return parsed;
+}
+
+Result<Instant> moment_flag(const std::string& flag, const std::string& text, Instant now) {
+    if (const auto exact = from_rfc3339(text)) return *exact;
+    std::tm clock{};
+    const char* end = ::strptime(text.c_str(), "%H:%M", &clock);
+    if (end == nullptr || *end != '\0') {
+        const auto length = duration_flag(flag, text);
+        if (length) return now + *length;
+        return fail(ErrorKind::invalid, "{} {}: a time of day (22:00), a length (30m) or a date and time (2026-11-27T22:00:00Z)", flag, text);
+    }
+    const auto seconds = static_cast<std::time_t>(now.time_since_epoch().count() / 1'000);
+    std::tm day{};
+    ::localtime_r(&seconds, &day);
+    day.tm_hour = clock.tm_hour;
+    day.tm_min = clock.tm_min;
+    day.tm_sec = 0;
+    day.tm_isdst = -1;
+    auto at = std::mktime(&day);
+    if (at <= seconds) {
+        ++day.tm_mday;
+        day.tm_isdst = -1;
+        at = std::mktime(&day);
+    }
+    return Instant{Duration{static_cast<std::int64_t>(at) * 1'000}};
 }
 
 std::string own_user() {

@@ -67,6 +67,7 @@ void add_start(Commands& commands);
 void add_destroy(Commands& commands);
 void add_extend(Commands& commands);
 void add_hold(Commands& commands);
+void add_home(Commands& commands);
 void add_list(Commands& commands);
 void add_status(Commands& commands);
 void add_hosts(Commands& commands);
@@ -100,6 +101,8 @@ void remark(const std::string& text);
 void complain(const Error& error);
 /// "90s" or "1h30m", with the flag's name in the error.
 Result<Duration> duration_flag(const std::string& flag, const std::string& text);
+/// A moment that is to come: "22:00" (the next one here), "30m" from now, or RFC 3339.
+Result<Instant> moment_flag(const std::string& flag, const std::string& text, Instant now);
 /// $USER, else the user's name by uid.
 std::string own_user();
 

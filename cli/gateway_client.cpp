@@ -167,8 +167,14 @@ Result<Json> GatewayClient::cordon(const std::string& host, const std::string& w
 Result<Json> GatewayClient::uncordon(const std::string& host, const std::string& why) {
     return post("/v1/hosts/" + http::url_encoded(host) + "/uncordon", {{"why", why}});
 }
-Result<Json> GatewayClient::drain(const std::string& host, const std::string& why) {
-    return post("/v1/hosts/" + http::url_encoded(host) + "/drain", {{"why", why}});
+Result<Json> GatewayClient::drain(const std::string& host, const std::string& why, std::optional<Instant> by) {
+    Json body{{"why", why}};
+    if (by) body["by"] = to_rfc3339(*by);
+    return post("/v1/hosts/" + http::url_encoded(host) + "/drain", body);
+}
+Result<Json> GatewayClient::save_home(const std::string& id) { return post("/v1/workspaces/" + http::url_encoded(id) + "/save", Json::object()); }
+Result<Json> GatewayClient::restore_home(const std::string& id, const Json& archive) {
+    return post("/v1/workspaces/" + http::url_encoded(id) + "/restore", archive);
 }
 Result<Json> GatewayClient::end_host(const std::string& host, const std::string& mode, const std::string& why) {
     return post("/v1/hosts/" + http::url_encoded(host) + "/end", {{"mode", mode}, {"why", why}});

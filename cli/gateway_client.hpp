@@ -52,7 +52,9 @@ public:
     Result<Json> host(const std::string& id);
     Result<Json> cordon(const std::string& host, const std::string& why);
     Result<Json> uncordon(const std::string& host, const std::string& why);
-    Result<Json> drain(const std::string& host, const std::string& why);
+    Result<Json> drain(const std::string& host, const std::string& why, std::optional<Instant> by);
+    Result<Json> save_home(const std::string& id);
+    Result<Json> restore_home(const std::string& id, const Json& archive);
     Result<Json> end_host(const std::string& host, const std::string& mode, const std::string& why);
     Result<Json> tokens();
     Result<Json> mint_host_token(const Json& wanted);

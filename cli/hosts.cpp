@@ -18,6 +18,7 @@ struct HostFlags {
     std::string name;
     std::string why = "asked on the command line";
     std::string wait;
+    std::string by;
     bool force = false;
     bool undo = false;
 };
@@ -109,7 +110,13 @@ Result<Exit> run_uncordon(const Shared& shared, const HostFlags& flags) {
 
 Result<Exit> run_drain(const Shared& shared, const HostFlags& flags) {
     auto gateway = TRY(GatewayClient::find(shared));
-    auto host = TRY(gateway.drain(flags.name, flags.why));
+    std::optional<Instant> by;
+    if (!flags.by.empty()) by = TRY(moment_flag("--by", flags.by, RealClock{}.now()));
+    auto host = TRY(gateway.drain(flags.name, flags.why, by));
+    if (by && flags.wait.empty()) {
+        return report(shared, flags.name, fmt::format("is cordoned; its {} workspaces stop at {}, and are told. `berth hosts uncordon` undoes it",
+                                                      held_slots(host), to_rfc3339(*by)), host);
+    }
     if (flags.wait.empty()) {
         const auto held = held_slots(host);
         return report(shared, flags.name, held == 0 ? "is cordoned and empty" : fmt::format("is cordoned; {} workspaces on it are being stopped", held), host);
@@ -154,7 +161,8 @@ void add_hosts(Commands& commands) {
     add("uncordon", "Place there again", run_uncordon)->footer("\nExample:\n  berth hosts uncordon h-12");
     auto* drain = add("drain", "Empty it: place nothing new there and stop what runs; files stay, and so does the host", run_drain);
     drain->add_option("--wait", flags->wait, "wait until it is empty, at most that long");
-    drain->footer("\nExample:\n  berth hosts drain h-12 --wait 2m");
+    drain->add_option("--by", flags->by, "its workspaces stop then, and are told before: 22:00, 30m, or a time with its date");
+    drain->footer("\nExample:\n  berth hosts drain h-12 --wait 2m\n  berth hosts drain h-12 --by 22:00 --why 'new kernel'");
     auto* end = add("end", "End it, with its machine, once its workspaces are over; survives every restart", run_end);
     auto* force = end->add_flag("--force", flags->force,
                                 "stop its workspaces now; of a silent host without a provider: it is your word that the machine is off");

@@ -36,6 +36,7 @@ void add_commands(Commands& commands) {
     add_wait(commands);
     add_extend(commands);
     add_hold(commands);
+    add_home(commands);
     add_release(commands);
     add_stop(commands);
     add_start(commands);

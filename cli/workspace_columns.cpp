@@ -117,6 +117,12 @@ std::vector<Column> host_columns(Instant now) {
                  return reach == nullptr ? std::string{} : text_at(*reach, "ok") == "true" ? std::string{"yes"} : "no: " + text_at(*reach, "why");
              }, Shown::wide},
             {"NOTE", [](const Json& row) { return text_at(row, "impaired").empty() ? std::string{} : "can start nothing: " + text_at(row, "impaired"); }, Shown::when_any},
+            {"EMPTIED", [now](const Json& row) {
+                 const auto* leaving = find(row, "leaving");
+                 const auto by = leaving == nullptr ? Instant{} : from_rfc3339(text_at(*leaving, "by")).value_or(Instant{});
+                 return leaving == nullptr ? std::string{} : relative(by, now) + ": " + text_at(*leaving, "why");
+             }, Shown::when_any},
+            {"HOMES", text("home_trouble"), Shown::when_any},
             {"INSTANCE", text("instance"), Shown::wide},
             {"IP", text("private_ip"), Shown::wide},
             {"PORT", text("proxy_port"), Shown::wide, Align::right},

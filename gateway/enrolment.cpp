@@ -16,8 +16,9 @@ namespace berth::gateway {
 namespace {
 
 constexpr std::array sections{"hostagent", "docker", "proxy"};
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> of_this_machine{
-    {{"hostagent", "process_command"}, {"hostagent", "proxy_program"}, {"docker", "socket"}, {"docker", "cluster"},
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> of_this_machine{
+    {{"hostagent", "process_command"}, {"hostagent", "proxy_program"}, {"hostagent", "restic_program"}, {"hostagent", "end_notice_file"},
+     {"docker", "socket"}, {"docker", "cluster"},
      {"docker", "image_tar"}, {"proxy", "listen_address"}, {"proxy", "tls_certificate"}, {"proxy", "tls_key"}, {"proxy", "port_moves"}}};
 
 bool is_of_this_machine(std::string_view section, std::string_view key) {

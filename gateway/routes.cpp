@@ -26,6 +26,14 @@ constexpr FieldRule end_host_body[] = {{"mode", name, maybe, "'wait' until its w
 constexpr FieldRule extend_body[] = {{"expires_at", instant, required, "The lease's new end: absolute, never earlier, capped."}};
 constexpr FieldRule hold_body[] = {{"until", instant, required, "Not to be stopped for idleness before."},
                                    {"why", text, maybe, "For the ledger: why."}};
+constexpr FieldRule drain_body[] = {{"by", instant, maybe, "Its workspaces stop then, and are told before; default: now."},
+                                    {"why", text, maybe, "For the ledger: why."}};
+constexpr FieldRule restore_body[] = {{"snapshot", id, required, "An archive of its files, as a fact home.archived names it."},
+                                      {"epoch", number, required, "As that fact says."},
+                                      {"host", name, maybe, "As that fact says."},
+                                      {"at", instant, required, "As that fact says."},
+                                      {"bytes", number, maybe, "As that fact says."},
+                                      {"why", text, maybe, "For the ledger: why."}};
 constexpr FieldRule token_body[] = {{"role", name, required, "'user' or 'operator'."},
                                     {"user", name, required, "The user, or the operator's name."},
                                     {"note", text, maybe, "What it is for."},
@@ -107,11 +115,13 @@ constexpr Route table[] = {
     {OP(extend), "POST", "/v1/workspaces/{id}/extend", known, changes, v1, "Move the end of its lease; starts a stopped one", {}, extend_body, "Workspace"},
     {OP(hold), "POST", "/v1/workspaces/{id}/hold", known, changes, v1, "Do not stop it for idleness until then", {}, hold_body, "Workspace"},
     {OP(link), "POST", "/v1/workspaces/{id}/link", known, changes, v1, "A fresh one-use link to open it", {}, {}, "Claim"},
+    {OP(save_home), "POST", "/v1/workspaces/{id}/save", known, changes, v1, "Archive its files now, while it runs", {}, {}, "Workspace"},
+    {OP(choose_home), "POST", "/v1/workspaces/{id}/restore", known, changes, v1, "Bring that archive of its files back at its next start", {}, restore_body, "Workspace"},
     {OP(list_hosts), "GET", "/v1/hosts", operators, reads, v1, "Hosts, their slots and load", page_query, {}, "Hosts"},
     {OP(get_host), "GET", "/v1/hosts/{id}", operators, reads, v1, "One host", {}, {}, "Host"},
     {OP(cordon), "POST", "/v1/hosts/{id}/cordon", operators, changes, v1, "Place nothing new on this host", {}, why_body, "Host"},
     {OP(uncordon), "POST", "/v1/hosts/{id}/uncordon", operators, changes, v1, "Place on this host again", {}, why_body, "Host"},
-    {OP(drain), "POST", "/v1/hosts/{id}/drain", operators, changes, v1, "Empty it: place nothing new there and stop what runs; it stays", {}, why_body, "Host"},
+    {OP(drain), "POST", "/v1/hosts/{id}/drain", operators, changes, v1, "Empty it: place nothing new there and stop what runs, now or by a time; it stays", {}, drain_body, "Host"},
     {OP(end_host), "POST", "/v1/hosts/{id}/end", operators, changes, v1, "End this host, with its machine; or undo that until its seal", {}, end_host_body, "HostEnd"},
     {OP(list_pools), "GET", "/v1/pools", known, reads, v1, "Pools: policy numbers and what there is", page_query, {}, "Pools"},
     {OP(list_facts), "GET", "/v1/facts", known, reads, v1, "The ledger: what was decided, why, on what evidence", facts_query, {}, "Facts"},

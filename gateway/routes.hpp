@@ -18,7 +18,7 @@ namespace berth::gateway {
 
 enum class Operation {
            claim, list_claims, get_claim, list_workspaces, get_workspace, get_tape, release, stop, start, destroy,
-           extend, hold, link, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,
+           extend, hold, link, save_home, choose_home, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,
            openapi, who, end_own_token, list_tokens, mint_token, revoke_token, mint_host_token, enrol, get_enrolment, get_session, sign_in, sign_out,
            list_users, invite_user, end_user, open_workspace, sign_in_page, sign_in_script, open_script, begin_oidc, end_oidc,
            begin_login, take_login, get_login, answer_login, login_page, login_script, healthz, livez, readyz, metrics, dashboard,

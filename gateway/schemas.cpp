@@ -164,13 +164,13 @@ Json all_schemas() {
     all["Claims"] = paged("claims", "ClaimState");
     all["Workspace"] = schema_of_type<WorkspaceView>();
     add(all["Workspace"], {{"use", schema_of_type<UseView>(), Need::optional}, {"count", whole(), Need::optional}, {"position", digits(), Need::optional},
-                           {"waiting", ref("ClaimState"), Need::optional}});
+                           {"waiting", ref("ClaimState"), Need::optional}, {"home", schema_of_type<HomeProgress>(), Need::optional}});
     all["Tape"] = object_of({{"workspace", text()}, {"stretches", list_of(schema_of_type<Stretch>())}});
     all["Workspaces"] = paged("workspaces", "Workspace");
     all["Host"] = schema_of_type<HostView>();
     add(all["Host"], {{"load", schema_of_type<HostLoad>(), Need::optional}, {"phases", list_of(schema_of_type<SlotPhase>()), Need::optional}, {"reach", ref("Reach"), Need::optional},
                        {"heard_at", moment(), Need::optional}, {"lease_expires_at", moment(), Need::optional},
-                       {"waits_for", text(), Need::optional}});
+                       {"waits_for", text(), Need::optional}, {"home_trouble", text(), Need::optional}});
     all["HostEnd"] = schema_of_type<EndHostReply>();
     add(all["HostEnd"], {{"host", text()}});
     all["Hosts"] = paged("hosts", "Host");

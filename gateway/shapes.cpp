@@ -61,6 +61,11 @@ std::string compat_state(const HostView& host) {
 Json workspace_shape(const WorkspaceView& workspace, const Picture& picture) {
     auto shape = json_of(workspace);
     if (const auto use = use_of(picture.view, workspace, picture.uses)) shape["use"] = json_of(*use);
+    const auto beat = picture.heartbeats.find(workspace.host);
+    if (beat == picture.heartbeats.end() || beat->second.incarnation != workspace.incarnation) return shape;
+    for (const auto& slot : beat->second.slots) {
+        if (slot.slot == workspace.slot && slot.epoch == workspace.epoch && slot.home) shape["home"] = json_of(*slot.home);
+    }
     return shape;
 }
 
@@ -84,6 +89,7 @@ Json host_shape(const HostView& host, const Picture& picture) {
     const auto heartbeat = picture.heartbeats.find(host.host);
     if (heartbeat == picture.heartbeats.end() || heartbeat->second.incarnation != host.incarnation) return shape;
     shape["load"] = json_of(heartbeat->second.load);
+    if (const auto& trouble = heartbeat->second.home_trouble) shape["home_trouble"] = *trouble;
     auto phases = Json::array();
     for (const auto& slot : heartbeat->second.slots) phases.push_back(std::string{to_string(slot.phase)});
     shape["phases"] = std::move(phases);

@@ -39,6 +39,12 @@ Step start(const Asked& asked) {
     return asked.ask(ExtendRequest{asked.target(), asked.turn.now + ttl, asked.caller.principal()});
 }
 
+Step choose_home(const Asked& asked) {
+    const HomeArchive archive{.epoch = {asked.body.number("epoch").value_or(0)}, .host = {asked.body.text("host").value_or("")},
+                              .snapshot = *asked.body.text("snapshot"), .at = *asked.body.instant("at"), .bytes = asked.body.number("bytes").value_or(0), .last = true};
+    return asked.ask(ChooseHomeRequest{asked.target(), archive, asked.why(), asked.caller.principal()});
+}
+
 Step compat_release(const Asked& asked) {
     WorkspaceRef ref;
     if (const auto user = asked.body.text("userId")) ref.user = UserId{*user};
@@ -290,6 +296,8 @@ Step decide(const Asked& asked) {
         case Operation::extend: return asked.ask(ExtendRequest{asked.target(), *asked.body.instant("expires_at"), principal});
         case Operation::hold: return asked.ask(HoldRequest{asked.target(), *asked.body.instant("until"), asked.why(), principal});
         case Operation::link: return asked.ask(LinkRequest{asked.target(), principal});
+        case Operation::save_home: return asked.ask(SaveHomeRequest{asked.target(), principal});
+        case Operation::choose_home: return choose_home(asked);
         case Operation::compat_release: return compat_release(asked);
         case Operation::list_hosts:
             return page_of(asked, "hosts", view.hosts, [&](const HostView& item) {
@@ -304,7 +312,7 @@ Step decide(const Asked& asked) {
             if (!host) return no_host(asked, asked.parameter);
             const HostRef ref{host->host, host->incarnation};
             if (asked.route.operation == Operation::cordon) return asked.ask(CordonRequest{ref, asked.why(), Tenants::keep, principal});
-            if (asked.route.operation == Operation::drain) return asked.ask(CordonRequest{ref, asked.why(), Tenants::stop, principal});
+            if (asked.route.operation == Operation::drain) return asked.ask(CordonRequest{ref, asked.why(), Tenants::stop, principal, asked.body.instant("by")});
             if (asked.route.operation == Operation::end_host) return end_host(asked, *host);
             if (asked.route.operation == Operation::uncordon) return asked.ask(UncordonRequest{ref, asked.why()});
             return json_answer(host_shape(*host, asked.picture));

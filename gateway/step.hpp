@@ -54,7 +54,7 @@ struct Picture {
     Instant started_at;
 };
 
-using Call = std::variant<ClaimRequest, LinkRequest, ReleaseRequest, DestroyRequest, ExtendRequest, HoldRequest,
+using Call = std::variant<ClaimRequest, LinkRequest, ReleaseRequest, DestroyRequest, ExtendRequest, HoldRequest, SaveHomeRequest, ChooseHomeRequest,
                           FactsRequest, CordonRequest, UncordonRequest, EndHostRequest>;
 using Reply = std::variant<ClaimReply, Done, FactsReply, EndHostReply>;
 

@@ -78,10 +78,33 @@ function activate(context) {
   let told = '';
   let bar = null;
   let stopAt = 0;
+  let leaveBar = null;
+  let leaveAt = 0;
 
   function hide() {
     if (bar) bar.dispose();
     bar = null;
+  }
+  // Its machine is being emptied: nothing that a person does here keeps it, so there is nothing to click but to know.
+  function tellLeaving(found) {
+    if (!found) {
+      if (leaveBar) leaveBar.dispose();
+      leaveBar = null;
+      leaveAt = 0;
+      return;
+    }
+    const left = Math.max(0, Math.round((Number(found[1]) - Date.now()) / 1000));
+    const clock = left >= 120 ? `${Math.round(left / 60)} min` : `${left} s`;
+    if (leaveAt !== Number(found[1])) {
+      leaveAt = Number(found[1]);
+      const at = new Date(leaveAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+      vscode.window.showWarningMessage(`This workspace stops at ${at}, in ${clock}: ${found[2]}. Your files are kept; start it again afterwards.`, 'Understood');
+    }
+    leaveBar = leaveBar || vscode.window.createStatusBarItem('berth.leave', vscode.StatusBarAlignment.Left, 1001);
+    leaveBar.text = `$(clock) its machine is emptied: stops in ${clock}`;
+    leaveBar.tooltip = found[2];
+    leaveBar.backgroundColor = new vscode.ThemeColor('statusBarItem.warningBackground');
+    leaveBar.show();
   }
   function lookForNotice() {
     let text = '';
@@ -90,6 +113,8 @@ function activate(context) {
     if (happened && happened[1] !== told) vscode.window.showWarningMessage(`This workspace: ${happened[1]}`, 'Understood');
     told = happened ? happened[1] : '';
     text = text.replace(/^incident .*\n/m, '');
+    tellLeaving(/^leave_at (\d{1,15}) (.*)$/m.exec(text));
+    text = text.replace(/^leave_at .*\n/m, '');
     const found = /^stop_at (\d{1,15})\nquiet_ms (\d{1,15})\n/.exec(text);
     if (!found) { shown = ''; return hide(); }
     const left = () => Math.max(0, Math.round((stopAt - Date.now()) / 1000));

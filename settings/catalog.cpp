@@ -39,7 +39,12 @@ std::vector<SettingsSection> make_catalog() {
              {"lifetime_max_ms", "then a workspace is stopped even while it is used"},
              {"idle_after_ms", "so long quiet, and it is stopped"},
              {"idle_jobs", "any, busy or none: does what a terminal still runs count as use"},
-             {"idle_job_max_ms", "one job counts so long at most"}}, "pool");
+             {"idle_job_max_ms", "one job counts so long at most"},
+             {"home_place", "shared, host or archive: where homes are between two leases (docs/homes.md); not set: shared, unchecked"},
+             {"home_repository", "of archives, as restic names it: a folder, sftp:…, s3:…, rest:…; without secrets"},
+             {"home_password_file", "on each host; default: <its state>/home-password, or the credential home-password"},
+             {"home_environment_file", "on each host: NAME=value lines for restic, as the keys of S3"},
+             {"home_save_every_ms", "homes in use are archived so often; not set: 5m; 0: at the stop alone"}}, "pool");
     }
     {
         auto& section = all.emplace_back(SettingsSection{"gateway", "The HTTP API and the dashboard.", {}});
