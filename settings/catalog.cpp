@@ -26,6 +26,8 @@ std::vector<SettingsSection> make_catalog() {
     std::vector<SettingsSection> all;
     {
         auto& section = all.emplace_back(SettingsSection{"pool.default", "A pool: hosts that are alike. Add others as [pool.<name>]; without any there is this one.", {}});
+        PoolDefined unsaid;
+        unsaid.home_save_every_ms = home_save_usual;
         add<PoolDefined>(section, {
              {"provider", "where its hosts come from"},
              {"slots_per_host", "workspaces on one host; not set, provider local has 4: a laptop"},
@@ -44,7 +46,7 @@ std::vector<SettingsSection> make_catalog() {
              {"home_repository", "of archives, as restic names it: a folder, sftp:…, s3:…, rest:…; without secrets"},
              {"home_password_file", "on each host; default: <its state>/home-password, or the credential home-password"},
              {"home_environment_file", "on each host: NAME=value lines for restic, as the keys of S3"},
-             {"home_save_every_ms", "homes in use are archived so often; not set: 5m; 0: at the stop alone"}}, "pool");
+             {"home_save_every_ms", "homes in use are archived so often; 0: at the stop alone"}}, "pool", unsaid);
     }
     {
         auto& section = all.emplace_back(SettingsSection{"gateway", "The HTTP API and the dashboard.", {}});

@@ -83,8 +83,7 @@ Result<void> check_as(const Config::Setting& setting, std::string_view key) {
 
 /// All fields of the struct but `left_out`, in their order.
 template <Reflected Policy>
-void add(SettingsSection& section, std::initializer_list<Meaning> meanings, std::string_view left_out = {}) {
-    const Policy defaults;
+void add(SettingsSection& section, std::initializer_list<Meaning> meanings, std::string_view left_out = {}, const Policy& defaults = {}) {
     std::size_t used = 0;
     const auto row = [&](const auto& field) {
         using T = std::decay_t<decltype(defaults.*field.member)>;
