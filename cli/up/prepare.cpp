@@ -19,7 +19,8 @@ constexpr std::size_t config_bytes_max = 1024 * 1024;
 Result<Exit> prepare(const UpFlags& flags) {
     std::string text;
     if (!flags.config.empty()) text = TRY(os::read_file(flags.config, config_bytes_max));
-    const auto effective = TRY(effective_config(text, flags.config, TRY(settings_of(flags))));
+    const auto settings = TRY(settings_of(flags));
+    const auto effective = TRY(effective_config(text, flags.config, settings));
     TRY(make_folders(flags.state));
     const auto lock = TRY(lock_state(flags.state));
     for (const auto& wanted : keys_of_one_machine()) TRY(bus::mint_key(flags.state + "/keys", wanted.name, wanted.role));
