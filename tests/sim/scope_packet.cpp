@@ -103,7 +103,7 @@ Sketch sketch_of(const Packet& packet) {
                 [&](const hostagent::RemoveOrder& remove) { sketch << remove.slot << remove.container; },
                 [&](const hostagent::EraseOrder& erase) { sketch << erase.workspace; },
                 [&](const hostagent::ListOrder& list) { sketch.mark(Scale::change, list.mark, work.host); },
-                [](const hostagent::ReadActivity&) {},
+                [](const auto&) {},                // nothing is idle in this world, and no home has an archive
             }, work.operation);
         },
         [&](const Befalls& befalls) { sketch << befalls.host << befalls.what; },
