@@ -100,7 +100,7 @@ TEST_F(Session, WhoComesLateIsLedToTheGateway) {
     EXPECT_EQ(visitor().ask(get(host("w-9"), "/", "", person)).field("location"), "https://berth.example.org/open/w-9");
     const auto stale = visitor().ask(get(host("w-9"), "/_berth/open?token=" + token(claims(TokenPurpose::link, "w-9")), "", person));
     EXPECT_EQ(stale.status, 404);
-    EXPECT_EQ(visitor().ask(get(host("w-9"), "/")).status, 404);
+    EXPECT_EQ(visitor().ask(get(host("w-9"), "/", "")).status, 404);
     // A browser that keeps no cookie would go round and round.
     const auto link = token(claims(TokenPurpose::link, "w-1"));
     EXPECT_EQ(visitor().ask(get(host("w-1"), "/_berth/open?token=" + link, "", person)).status, 302);
