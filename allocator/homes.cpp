@@ -91,7 +91,8 @@ void note_restoring(Turn& turn, const SlotReport& report) {
     if (at == turn.state.view.workspaces.end() || at->second.state != WorkspaceState::starting || at->second.epoch != report.epoch) return;
     const auto& workspace = at->second;
     turn.state.restoring[workspace.workspace] = turn.now;
-    if (turn.state.due_at.contains(workspace.workspace)) schedule(turn.state, workspace.workspace, *restoring_until(turn.state, workspace));
+    const auto until = restoring_until(turn.state, workspace);    // none when there is nothing to bring back
+    if (until && turn.state.due_at.contains(workspace.workspace)) schedule(turn.state, workspace.workspace, *until);
     const auto group = turn.state.followers.find({workspace.user, workspace.project});
     if (group == turn.state.followers.end()) return;
     const auto& home = *report.home;

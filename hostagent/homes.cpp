@@ -25,6 +25,9 @@ Duration pause_after(const Policy& policy, std::uint32_t failures) {
     return std::min(policy.home_retry * (std::int64_t{1} << std::min(failures - 1, 10U)), policy.home_retry_max);
 }
 
+/// It is not time yet. A time that is further ahead than it was ever set is by a clock that has jumped since.
+bool is_ahead(Instant time, Instant now, Duration most) { return time > now && time - now <= most; }
+
 void begin(Turn& turn, Slot& slot, HomeJob job) {
     slot.home.job = job;
     slot.home.began_at = turn.now;
@@ -57,7 +60,7 @@ bool is_due(const Slot& slot, Instant now) {
     const auto& order = *slot.record.home;
     const auto& newest = slot.record.archive;
     if (order.save_after && (!newest || newest->at < *order.save_after)) return true;
-    return order.rule.save_every_ms > Duration{0} && now >= slot.home.save_at;
+    return order.rule.save_every_ms > Duration{0} && !is_ahead(slot.home.save_at, now, order.rule.save_every_ms);
 }
 
 /// The slot whose job this answers, or null: it went on meanwhile.
@@ -124,7 +127,7 @@ void take_home(Slot& slot, const std::optional<HomeOrder>& order) {
 void drive_home(Turn& turn, Slot& slot) {
     const auto& record = slot.record;
     auto& home = slot.home;
-    if (!is_archived(record) || home.job != HomeJob::none || turn.now < home.not_before) return;
+    if (!is_archived(record) || home.job != HomeJob::none || is_ahead(home.not_before, turn.now, turn.state.policy.home_retry_max)) return;
     const auto stand = record.home_stand.value_or(HomeStand::away);
     if (record.phase == SlotPhase::binding && stand == HomeStand::away && slot.order == Order::running) return restore(turn, slot);
     if (record.phase == SlotPhase::bound && stand == HomeStand::used && is_due(slot, turn.now)) return save(turn, slot, false);
@@ -148,7 +151,8 @@ std::optional<HomeProgress> home_progress(const Slot& slot) {
 
 void check_homes_when_due(Turn& turn) {
     auto& state = turn.state;
-    if (!state.homes || state.homes->place != HomePlace::archive || state.checking_homes || turn.now < state.check_homes_at) return;
+    const auto longest = std::max(state.policy.home_check_every, state.policy.home_retry_max);
+    if (!state.homes || state.homes->place != HomePlace::archive || state.checking_homes || is_ahead(state.check_homes_at, turn.now, longest)) return;
     state.checking_homes = true;
     turn.operate(CheckHomesOrder{*state.homes});
 }
