@@ -63,8 +63,10 @@ std::optional<HostId> home_pin(const State& state, const WorkspaceView& workspac
 void note_archive(Turn& turn, const WorkspaceId& id, Epoch epoch, const std::optional<HomeArchive>& archive) {
     const auto& workspace = turn.state.view.workspaces.at(id);
     if (!archive || !workspace.leased || workspace.epoch != epoch || archive->epoch != epoch || workspace.archive == archive) return;
-    // Each later one of a lease begins later; what comes twice or late is older.
-    if (workspace.archive && workspace.archive->epoch == epoch && workspace.archive->at >= archive->at) return;
+    // The last one is later than all others, whatever its host's clock did; of the others each begins later, and what comes twice
+    // or late is older.
+    const auto& known = workspace.archive;
+    if (known && known->epoch == epoch && (known->last || (!archive->last && known->at >= archive->at))) return;
     const auto wanted = turn.state.save_wanted.find(id);
     if (wanted != turn.state.save_wanted.end() && (archive->last || archive->at >= wanted->second)) turn.state.save_wanted.erase(wanted);
     turn.record(HomeArchived{.workspace = id, .epoch = epoch, .host = workspace.host, .archive = *archive},
