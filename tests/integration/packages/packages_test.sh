@@ -25,15 +25,17 @@ cd "$BERTH_BUILD/debian"
 for wanted in berth_:usr/bin/berth$ berth_:usr/share/man/man1/berth.1.gz berth-server_:usr/bin/berth-gateway$ berth-server_:lib/systemd/system/berth.target \
               berth-server_:etc/berth/berth.toml berth-server_:usr/share/doc/berth-server/README.md berth-host_:usr/bin/berth-proxy$ \
               berth-host_:lib/systemd/system/berth-hostagent.service; do
-    dpkg-deb -c "$(ls "${wanted%%:*}"*.deb)" | grep -q "${wanted#*:}" || die "no ${wanted#*:} in ${wanted%%:*}"
+    list=$(dpkg-deb -c "$(ls "${wanted%%:*}"*.deb)")        # whole: a reader that leaves early would fail its writer
+    grep -q "${wanted#*:}" <<<"$list" || die "no ${wanted#*:} in ${wanted%%:*}"
 done
 # Its tags that a package outside of Debian can not heed: a bug of Debian's that it closes, a homepage, a name of the archive.
-lintian --fail-on error,warning --allow-root --no-tag-display-limit \
+lintian --fail-on error,warning --allow-root --tag-display-limit 0 \
     --suppress-tags initial-upload-closes-no-bugs,bad-homepage,changelog-distribution-does-not-match-changes-file ./*.deb || die "lintian has something to say"
 say "lintian is content"
 
 units=$(mktemp -d)
 target=$(mktemp -d)
+chmod 755 "$target"                  # the root of others too
 children=()
 end() {
     for pid in "${children[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
@@ -67,14 +69,16 @@ say "installed in a bare root"
 
 # What the unit says, by the unit's user, in the unit's order.
 command_of() { sed -n 's/^ExecStart=//p' "$target/lib/systemd/system/berth-$1.service"; }
-as_unit() { inside setpriv --reuid berth --regid berth --clear-groups --no-new-privs --bounding-set -all "$@"; }
+unit=(chroot "$target" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+      setpriv --reuid berth --regid berth --clear-groups --no-new-privs --bounding-set -all)
+as_unit() { "${unit[@]}" "$@"; }
 as_unit $(command_of prepare)         # as it is installed
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 printf '[pool.default]\nprovider = "static"\n[gateway]\nport = %s\n' "$port" >"$target/etc/berth/berth.toml"
 as_unit $(command_of prepare)
 start() {
     for name in broker allocator gateway reaper scaler; do
-        as_unit $(command_of $name) >>"$target/var/log/berth-$name.log" 2>&1 &
+        "${unit[@]}" $(command_of $name) >>"$target/var/log/berth-$name.log" 2>&1 &      # no function: the pid is the program's own
         children+=($!)
         timeout 30 chroot "$target" /usr/libexec/berth/wait-ready /var/lib/berth/run/$name.ready || { tail -5 "$target/var/log/berth-$name.log"; die "$name did not get ready"; }
     done
