@@ -198,6 +198,12 @@ Step foreign_agent(const Asked& asked) {
     return wish;
 }
 
+bool shows(const Picture& picture, const ForeignWish& wish, const Result<void>& outcome) {
+    if (!outcome || !picture.following) return true;
+    const auto at = picture.view.hosts.find(wish.machine.host);
+    return at != picture.view.hosts.end() && at->second.incarnation == wish.machine.incarnation;
+}
+
 HttpAnswer answer_foreign(const Picture& picture, const ForeignWish& wish, const Result<void>& outcome, const Turn& turn) {
     if (!outcome) return refuse(problem_of(outcome.error()), wish.dress.route->style, turn.request_id);
     const auto at = picture.view.hosts.find(wish.machine.host);

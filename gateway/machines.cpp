@@ -42,7 +42,8 @@ void Process::carry_out(ClientId client, ForeignWish wish, const Turn& turn) {
     if (!agent) return finish(client, answer_foreign(picture_, wish, fail(agent.error()), turn));
     const auto done = [this, client, wish, turn](Result<void> outcome) {
         if (outcome && wish.act == ForeignAct::registers) log_info("host.enrolled", {{"host", wish.machine.host}, {"pool", wish.pool}, {"speaks", "http"}});
-        finish(client, answer_foreign(picture_, wish, outcome, turn));
+        finish_when([this, wish, outcome] { return shows(picture_, wish, outcome); }, client,
+                    [this, wish, outcome, turn] { return answer_foreign(picture_, wish, outcome, turn); });
     };
     const bool registers = wish.act == ForeignAct::registers;
     if (!registers && (*agent)->is_registered()) return (*agent)->beat(done);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <memory>
 
 #include "base/check.hpp"
 #include "base/diagnostics.hpp"
@@ -391,8 +392,14 @@ void Process::carry_out(ClientId client, StreamWish wish, const Turn&) {
 
 void Process::settle(ClientId client, const Dress& dress, Result<Reply> reply, const Turn& turn) {
     if (!reply && reply.error().kind == ErrorKind::timeout) ++traffic_.bus_timeouts;
-    if (shows(picture_, reply)) return finish(client, answer(picture_, dress, reply, turn));
-    waiting_.push_back({client, dress, std::move(reply), turn, loop_.now() + picture_.policy.catch_up});
+    const auto said = std::make_shared<const Result<Reply>>(std::move(reply));
+    finish_when([this, said] { return shows(picture_, *said); }, client, [this, dress, said, turn] { return answer(picture_, dress, *said, turn); });
+}
+
+// Who acts on an answer at once has to find what it says: it is given when our own view has got so far.
+void Process::finish_when(std::function<bool()> is_shown, ClientId client, std::function<HttpAnswer()> answer) {
+    if (is_shown()) return finish(client, answer());
+    waiting_.push_back({client, std::move(is_shown), std::move(answer), loop_.now() + picture_.policy.catch_up});
 }
 
 void Process::settle_waiting() {
@@ -400,8 +407,8 @@ void Process::settle_waiting() {
     for (std::size_t left = waiting_.size(); left > 0; --left) {
         auto first = std::move(waiting_.front());
         waiting_.pop_front();
-        if (shows(picture_, first.reply) || first.until <= now) {
-            finish(first.client, answer(picture_, first.dress, first.reply, first.turn));
+        if (first.is_shown() || first.until <= now) {
+            finish(first.client, first.answer());
         } else {
             waiting_.push_back(std::move(first));
         }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -54,9 +55,8 @@ private:
     };
     struct Waiting {                       // an answer that waits for the facts it caused
         ClientId client;
-        Dress dress;
-        Result<Reply> reply;
-        Turn turn;
+        std::function<bool()> is_shown;
+        std::function<HttpAnswer()> answer;
         Instant until;
     };
     struct Claiming;                       // a claim on its way, asked again if its allocator dies
@@ -90,6 +90,7 @@ private:
     void settle_claim(const std::shared_ptr<Claiming>& claiming, Result<Reply> reply);
     void give_up_unheard(const std::shared_ptr<Claiming>& claiming);
     void settle(ClientId client, const Dress& dress, Result<Reply> reply, const Turn& turn);
+    void finish_when(std::function<bool()> is_shown, ClientId client, std::function<HttpAnswer()> answer);
     void settle_waiting();
     void finish(ClientId client, HttpAnswer answer);
     void gone(ClientId client, bool too_slow);

@@ -196,5 +196,6 @@ HttpAnswer answer_enrol(const EnrolWish& wish, const Result<EnrolAnswer>& outcom
 /// Whether the picture shows what this reply tells of already. An answer waits for it (at most
 /// policy.catch_up), so that who reads after writing finds what they wrote.
 bool shows(const Picture& picture, const Result<Reply>& reply);
+bool shows(const Picture& picture, const ForeignWish& wish, const Result<void>& outcome);
 
 }  // namespace berth::gateway

@@ -175,6 +175,25 @@ TEST(Foreign, it_is_the_same_machine_as_long_as_it_lives_and_only_its_tokens) {
     expect_refused(foreign(picture, "/register", host_token, "i-0abd"), 403, "the token is over since");
 }
 
+TEST(Foreign, its_registration_is_answered_when_a_heartbeat_would_find_it) {
+    auto picture = with_token({PoolName{"lab"}, 1, 0});
+    picture.following = true;
+    const Machine machine{HostId{"i-0abc"}, HostIncarnation{"http-2"}, "t-9", true};
+    ASSERT_TRUE(picture.tokens.enrol(machine));
+    const ForeignWish wish{.act = ForeignAct::registers, .machine = machine, .said = {"i-0abc", "198.18.0.30", ""}};
+    HostView host{.host = machine.host, .incarnation = HostIncarnation{"http-1"}, .instance = "i-0abc", .liveness = Liveness::gone};
+
+    EXPECT_FALSE(shows(picture, wish, {}));
+    picture.view.hosts[host.host] = host;
+    EXPECT_FALSE(shows(picture, wish, {})) << "that is its last life";
+    host.incarnation = machine.incarnation;
+    host.liveness = Liveness::live;
+    picture.view.hosts[host.host] = host;
+    EXPECT_TRUE(shows(picture, wish, {}));
+    EXPECT_TRUE(std::holds_alternative<ForeignWish>(foreign(picture, "/heartbeat", host_token)));
+    EXPECT_TRUE(shows(with_token({PoolName{"lab"}, 1, 0}), wish, fail(ErrorKind::timeout, "nobody answers"))) << "what failed is said at once";
+}
+
 TEST(Foreign, after_a_release_it_is_unclean_for_the_next_gateway_too) {
     auto picture = with_token({PoolName{"lab"}, 1, 0});
     const Machine machine{HostId{"i-0abc"}, HostIncarnation{"http-1"}, "t-9", true};
