@@ -7,6 +7,7 @@ plays the rules on that.
   editor touched      only what VS Code calls an interaction (presence of ours, without jobs)
   editor's heartbeat  code-server's own /healthz: alive, or its last heartbeat
   traffic or CPU      a connection that carries bytes, or CPU over 2 % of a core"""
+import contextlib
 import http.client
 import json
 import os
@@ -53,8 +54,8 @@ class Watcher:
     def _look(self, actor):
         now, wall = time.monotonic(), time.time()
         pid, folder = self._inside(actor)
-        with open(f"/proc/{pid}/net/unix") as table:
-            connections = sum(1 for line in table if line.rstrip().endswith("/run/editor.sock") and line.split()[5] == "03")
+        processes = [process for process in os.listdir("/proc") if process.isdigit() and self._same_namespace(pid, process)]
+        connections = len(self._editor_sockets() & self._sockets_of(processes))
         touched = 0.0
         for note in os.listdir(os.path.join(folder, "presence")):
             if not note.endswith(".note"):
@@ -69,11 +70,27 @@ class Watcher:
         editor.close()
         beat = wall if health["status"] == "alive" else health["lastHeartbeat"] / 1000
         cpu = 0
-        for process in os.listdir("/proc"):
-            if process.isdigit() and os.path.exists(f"/proc/{process}/ns/pid") and self._same_namespace(pid, process):
-                fields = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()
-                cpu += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+        for process in processes:
+            fields = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()
+            cpu += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
         return now, connections, now - (wall - touched), now - (wall - beat), cpu
+
+    @staticmethod
+    def _editor_sockets():
+        """What is connected to an editor of any container. An accepted socket stands in the network namespace
+        of who connected, the proxy's, which is ours; its name is the same in every container."""
+        with open("/proc/self/net/unix") as table:
+            return {line.split()[6] for line in table if line.rstrip().endswith("/run/editor.sock") and line.split()[5] == "03"}
+
+    @staticmethod
+    def _sockets_of(processes):
+        found = set()
+        for process in processes:
+            with contextlib.suppress(OSError):
+                for fd in os.listdir(f"/proc/{process}/fd"):
+                    with contextlib.suppress(OSError):
+                        found.update(re.findall(r"^socket:\[(\d+)\]$", os.readlink(f"/proc/{process}/fd/{fd}")))
+        return found
 
     @staticmethod
     def _same_namespace(one, other):
