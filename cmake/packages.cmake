@@ -28,6 +28,7 @@ install(FILES ${from}/packages/berth-server.tmpfiles RENAME berth-server.conf DE
 install(PROGRAMS ${from}/packages/wait-ready DESTINATION libexec/berth COMPONENT server)
 install(FILES ${from}/packages/berth.toml DESTINATION /etc/berth COMPONENT server)
 install(FILES ${from}/berth.toml ${from}/prometheus/berth.rules.yml DESTINATION share/doc/berth-server/examples COMPONENT server)
+install(DIRECTORY ${from}/front DESTINATION share/doc/berth-server/examples COMPONENT server)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/install.md RENAME README.md DESTINATION share/doc/berth-server COMPONENT server)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/machines.md RENAME README.md DESTINATION share/doc/berth-host COMPONENT host)
 

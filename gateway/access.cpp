@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/access.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
+#include "gateway/networks.hpp"
 #include "gateway/session.hpp"
 #include "gateway/target.hpp"
 
@@ -16,28 +14,6 @@ namespace berth::gateway {
 namespace {
 
 constexpr std::size_t token_length_max = 512;
-
-struct Address {
-    bool v6 = false;
-    std::vector<std::uint8_t> bits;
-};
-
-std::optional<Address> parse_address(std::string text) {
-    if (text.starts_with("::ffff:") && text.find('.') != std::string::npos) text.erase(0, 7);
-    std::array<std::uint8_t, 16> raw{};
-    if (::inet_pton(AF_INET, text.c_str(), raw.data()) == 1) return Address{false, {raw.begin(), raw.begin() + 4}};
-    if (::inet_pton(AF_INET6, text.c_str(), raw.data()) == 1) return Address{true, {raw.begin(), raw.end()}};
-    return std::nullopt;
-}
-
-bool lies_in(const Address& address, const TrustedNetwork& network) {
-    if (address.v6 != network.v6) return false;
-    for (unsigned bit = 0; bit < network.prefix; ++bit) {
-        const auto mask = static_cast<std::uint8_t>(0x80U >> (bit % 8));
-        if ((address.bits[bit / 8] & mask) != (network.bits[bit / 8] & mask)) return false;
-    }
-    return true;
-}
 
 // A name that somebody else's DNS could point here must not stand for a trusted network.
 bool host_is_plain(std::string_view host) {
@@ -67,15 +43,12 @@ Result<std::vector<TrustedNetwork>> read_networks(const std::vector<std::string>
         const auto slash = text.find('/');
         const auto equals = text.find('=');
         if (slash == std::string::npos || equals == std::string::npos || equals < slash) return bad("has no / and =");
-        const auto address = parse_address(text.substr(0, slash));
-        if (!address) return bad("begins with no address");
-        unsigned prefix = 0;
-        const char* end = text.data() + equals;
-        const auto [stop, error] = std::from_chars(text.data() + slash + 1, end, prefix);
-        if (error != std::errc{} || stop != end || prefix > address->bits.size() * 8) return bad("has no such prefix length");
+        if (!parse_address(text.substr(0, slash))) return bad("begins with no address");
+        auto network = parse_network(std::string_view{text}.substr(0, equals));
+        if (!network) return bad("has no such prefix length");
         const UserId user{text.substr(equals + 1)};
         if (const auto checked = check_name("the service user", user.value); !checked) return bad("names no user");
-        networks.push_back({text, address->v6, address->bits, prefix, user});
+        networks.push_back({text, network->first.v6, network->first.bits, network->prefix, user});
     }
     std::stable_sort(networks.begin(), networks.end(), [](const auto& a, const auto& b) { return a.prefix > b.prefix; });
     return networks;
@@ -85,7 +58,7 @@ const TrustedNetwork* network_of(const std::vector<TrustedNetwork>& networks, co
     const auto parsed = parse_address(address);
     if (!parsed) return nullptr;
     for (const auto& network : networks) {
-        if (lies_in(*parsed, network)) return &network;
+        if (Network{{network.v6, network.bits}, network.prefix}.holds(*parsed)) return &network;
     }
     return nullptr;
 }

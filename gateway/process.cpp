@@ -93,6 +93,7 @@ Process::~Process() {
 
 Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policies policies, HostSettings for_hosts, const std::string& state) {
     TRY(check_oidc(policies.oidc));
+    const auto front = TRY(Front::open(policies.front));
     std::unique_ptr<Process> made{new Process(loop, std::move(policies), state)};
     auto* process = made.get();
     process->host_settings_ = std::move(for_hosts);
@@ -104,7 +105,8 @@ Result<std::unique_ptr<Process>> Process::open(bus::ZmqLoop& loop, Policies poli
     auto connection = TRY(bus::read_connection(state + "/bus.toml", state + "/keys", {"gateway", Role::gateway}));
     process->endpoint_ = TRY(bus::ZmqEndpoint::open(loop, std::move(connection)));
     ServerHooks hooks;
-    hooks.on_request = [process](ClientId client, HttpRequest request) {
+    hooks.on_request = [process, front](ClientId client, HttpRequest request) {
+        request.remote = front.client_of(request);
         process->loop_.post([process, client, request = std::move(request)]() mutable { process->take(client, std::move(request)); });
     };
     hooks.on_drained = [process](ClientId client) {

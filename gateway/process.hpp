@@ -17,6 +17,7 @@
 #include "bus/follower.hpp"
 #include "gateway/enrolment.hpp"
 #include "gateway/foreign.hpp"
+#include "gateway/front.hpp"
 #include "gateway/inside_watch.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/oidc_client.hpp"
@@ -31,6 +32,7 @@ struct Policies {
     Policy gateway;
     CompatPolicy compat;
     OidcPolicy oidc;
+    FrontPolicy front;
 };
 
 class Process {

@@ -44,7 +44,9 @@ EdgeWay way_to(const View& view, const WorkspaceId& workspace) {
     }
     const auto& on = host->second;
     if (on.proxy_port == 0 || on.proxy_port > 65'535) return NoWay{503, fmt::format("The host {} has no proxy.", on.host.value)};
-    return EdgeTarget{on.private_ip.empty() ? on.public_ip : on.private_ip, static_cast<std::uint16_t>(on.proxy_port), on.host};
+    // A loopback address only tells the hosts of one machine apart; their proxies listen at the other one.
+    const bool by_private = !on.private_ip.empty() && !on.private_ip.starts_with("127.");
+    return EdgeTarget{by_private || on.public_ip.empty() ? on.private_ip : on.public_ip, static_cast<std::uint16_t>(on.proxy_port), on.host};
 }
 
 std::optional<std::string> host_in_head(std::string_view head) {

@@ -6,6 +6,7 @@
 #include "allocator/shell_policy.hpp"
 #include "broker/policy.hpp"
 #include "events/pool.hpp"
+#include "gateway/front_policy.hpp"
 #include "gateway/policy.hpp"
 #include "hostagent/engines/docker.hpp"
 #include "hostagent/policy.hpp"
@@ -89,6 +90,11 @@ std::vector<SettingsSection> make_catalog() {
              {"timeout", "of each question to the issuer"},
              {"clock_off_max", "between its clock and ours"},
              {"attempt_max", "from the button to the way back"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"front", "A front proxy before the gateway, as deploy/front has them.", {}});
+        add<gateway::FrontPolicy>(section, {
+             {"trusted_proxies", "\"127.0.0.1\", \"10.0.0.0/8\": whose X-Forwarded-For says where a client is"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"compat", "For clients that were there before tokens were.", {}});

@@ -44,7 +44,7 @@ std::string environment_name(const Setting& setting) {
 }
 
 std::vector<std::string> known_sections() {
-    return {"allocator", "broker", "compat", "docker", "edge", "gateway", "hostagent", "instances", "ledger", "oidc", "pool", "provider", "proxy", "reaper", "scaler"};
+    return {"allocator", "broker", "compat", "docker", "edge", "front", "gateway", "hostagent", "instances", "ledger", "oidc", "pool", "provider", "proxy", "reaper", "scaler"};
 }
 
 std::string named_socket(const std::string& docker_host) {

@@ -106,8 +106,8 @@ class Browser:
 
 
 class WebSocket:
-    def __init__(self, address, port, host, path, origin, cookie):
-        self.socket = socket.create_connection((address, port), timeout=15)
+    def __init__(self, address, port, host, path, origin, cookie, connected=None):
+        self.socket = connected or socket.create_connection((address, port), timeout=15)
         lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
                  "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", "Sec-WebSocket-Version: 13"]
         if origin:

@@ -27,6 +27,8 @@ std::string text_of(const EdgeWay& way) {
 TEST(EdgeWays, LeadToTheHostOfTheLeaseByItsInnerAddress) {
     auto view = one_workspace();
     EXPECT_EQ(text_of(way_to(view, WorkspaceId{"w-1"})), "10.0.0.5:9480");
+    view.hosts[HostId{"box-1"}].private_ip = "127.79.30.251";
+    EXPECT_EQ(text_of(way_to(view, WorkspaceId{"w-1"})), "203.0.113.5:9480") << "a loopback address leads nowhere";
     view.hosts[HostId{"box-1"}].private_ip.clear();
     EXPECT_EQ(text_of(way_to(view, WorkspaceId{"w-1"})), "203.0.113.5:9480");
     view.hosts[HostId{"box-1"}].liveness = Liveness::unknown;
