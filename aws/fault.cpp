@@ -31,6 +31,7 @@ constexpr Known known[] = {
     {"TooManyRequestsException", FaultClass::throttle},
     {"BandwidthLimitExceeded", FaultClass::throttle},
     {"SlowDown", FaultClass::throttle},
+    {"ProvisionedThroughputExceededException", FaultClass::throttle},
     {"PriorRequestNotComplete", FaultClass::throttle},
     {"EC2ThrottledException", FaultClass::throttle},
     {"ResourceContention", FaultClass::contention},

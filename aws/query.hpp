@@ -11,34 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "aws/fault.hpp"
-#include "aws/place.hpp"
-#include "aws/retry.hpp"
-#include "aws/sign.hpp"
+#include "aws/exchange.hpp"
 #include "aws/xml.hpp"
-#include "base/clock.hpp"
-#include "http/client.hpp"
 
 namespace berth::aws {
-
-/// Who calls. May ask others for keys, and then blocks.
-class Identity {
-public:
-    virtual ~Identity() = default;
-    virtual Result<Credentials> credentials() = 0;
-    /// Amazon took the last ones for expired or unknown: others, if there are any.
-    virtual void refused() = 0;
-};
-
-class FixedIdentity final : public Identity {
-public:
-    explicit FixedIdentity(Credentials who) : who_(std::move(who)) {}
-    Result<Credentials> credentials() override { return who_; }
-    void refused() override {}
-
-private:
-    Credentials who_;
-};
 
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
@@ -54,19 +30,10 @@ private:
     Node result_;
 };
 
-struct Setup {
-    Service service = ec2;
-    std::string region;
-    std::string endpoint;                 // a URL, as endpoint_of() gives it
-    RetryPolicy retry;
-    Duration deadline{20'000};            // of one try
-    std::function<void(Duration)> pause;  // between tries; empty: this thread sleeps
-};
-
 class Client {
 public:
     /// `identity` may be null: calls that need none. Clock and identity outlive it.
-    Client(const Clock& clock, Identity* identity, Setup setup);
+    Client(const Clock& clock, Identity* identity, Setup setup) : exchange_(clock, identity, std::move(setup)) {}
 
     /// `harmful`: the call must not be done twice, so that a lost answer is not tried again.
     Called<Answer> call(const std::string& action, const Parameters& parameters, Repeat repeat = Repeat::harmless);
@@ -74,31 +41,19 @@ public:
     Called<void> pages(const std::string& action, Parameters parameters, const std::function<void(Node)>& take);
 
     /// "autoscaling:SetDesiredCapacity".
-    std::string permission_of(const std::string& action) const { return std::string{setup_.service.name} + ":" + action; }
+    std::string permission_of(const std::string& action) const { return std::string{setup().service.name} + ":" + action; }
     /// How far Amazon's clock is ahead of ours, as far as that had to be found out.
-    Duration skew() const { return skew_; }
-    const Setup& setup() const { return setup_; }
+    Duration skew() const { return exchange_.skew(); }
+    const Setup& setup() const { return exchange_.setup(); }
     /// For tests of that: all actions that were called.
     const std::vector<std::string>& actions() const { return actions_; }
 
 private:
-    Called<Answer> try_once(const std::string& action, const std::string& form);
-    bool correct_clock(const http::Answer& answer);
-
-    const Clock& clock_;
-    Identity* identity_;
-    Setup setup_;
-    http::Client http_;
-    Retries retries_;
-    Duration skew_{0};
-    bool clock_corrected_ = false;        // by the last try
+    Exchange exchange_;
     std::vector<std::string> actions_;
 };
 
 /// "Prefix.1=a&Prefix.2=b" (EC2) or "Prefix.member.1=…" (Auto Scaling), as the prefix says.
 void add_list(Parameters& to, const std::string& prefix, const std::vector<std::string>& values);
-
-/// "Sun, 06 Nov 1994 08:49:37 GMT".
-std::optional<Instant> from_http_date(const std::string& text);
 
 }  // namespace berth::aws
