@@ -77,6 +77,14 @@ Result<void> run_recover(const Where& where) {
     return {};
 }
 
+Result<void> run_init(const Where& where, const std::string& store) {
+    const auto config = TRY(Config::load(where.config));
+    const auto policy = TRY(read_section<ShellPolicy>(config, "ledger"));
+    const auto said = TRY(init_store(store.empty() ? policy.store : store, TRY(read_store_settings(config, where.state, policy))));
+    std::printf("%s\n", said.c_str());
+    return {};
+}
+
 Result<void> run_move(const Where& where, const std::string& from, const std::string& to) {
     const auto config = TRY(Config::load(where.config));
     const auto cluster = cluster_of(where.state);

@@ -26,6 +26,8 @@ Result<void> run_export(const Where& where, std::uint64_t from);
 Result<void> run_import(const Where& where, const std::string& file);
 Result<void> run_verify(const Where& where);
 Result<void> run_recover(const Where& where);
+/// Makes the table that a ledger in DynamoDB needs. Empty: that of [ledger] store.
+Result<void> run_init(const Where& where, const std::string& store);
 /// Addresses as in [ledger] store.
 Result<void> run_move(const Where& where, const std::string& from, const std::string& to);
 /// The store's ledger becomes this cluster's.

@@ -61,7 +61,9 @@ int main(int argc, char** argv) {
     std::uint64_t export_from = 1;
     bool standby = false;
     app.add_flag("--standby", standby, "wait, with the whole state at hand, until the allocator that serves is gone; then serve");
-    std::string import_file, move_from, move_to;
+    std::string import_file, init_at, move_from, move_to;
+    auto* init = app.add_subcommand("init", "Make the table of a ledger in DynamoDB, with point-in-time recovery; one that is there is left as it is");
+    init->add_option("--store", init_at, "dynamodb://TABLE, or dynamodb for the table berth-ledger; without it: [ledger] store");
     auto* to_text = app.add_subcommand("export", "Print the ledger as JSON, one fact per line");
     to_text->add_option("--from", export_from, "first position");
     auto* from_text = app.add_subcommand("import", "Fill an empty ledger from an export");
@@ -76,7 +78,8 @@ int main(int argc, char** argv) {
     app.footer("Example: berth-allocator --state ~/.local/state/berth verify");
     CLI11_PARSE(app, argc, argv);
     const allocator::Where where{flags.config, flags.state};
-    const auto outcome = to_text->parsed()     ? allocator::run_export(where, export_from)
+    const auto outcome = init->parsed()        ? allocator::run_init(where, init_at)
+                         : to_text->parsed()   ? allocator::run_export(where, export_from)
                          : from_text->parsed() ? allocator::run_import(where, import_file)
                          : verify->parsed()    ? allocator::run_verify(where)
                          : recover->parsed()   ? allocator::run_recover(where)

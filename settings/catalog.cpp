@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings/catalog.hpp"
 
+#include "allocator/ledger/dynamodb/policy.hpp"
 #include "allocator/ledger/redis/policy.hpp"
 #include "allocator/policy.hpp"
 #include "allocator/shell_policy.hpp"
@@ -241,7 +242,7 @@ std::vector<SettingsSection> make_catalog() {
     {
         auto& section = all.emplace_back(SettingsSection{"ledger", "How the allocator keeps its ledger.", {}});
         add<allocator::ShellPolicy>(section, {
-             {"store", "where: sqlite:FILE (below the state folder), redis://HOST:PORT/DATABASE, redis+unix:///SOCKET"},
+             {"store", "where: sqlite:FILE (below the state folder), redis://HOST:PORT/DATABASE, redis+unix:///SOCKET, dynamodb://TABLE"},
              {"tick", "deadlines are met to within this"},
              {"beacon", "`ledger.head`"},
              {"tidy_every", "checkpoint, index, free space"},
@@ -259,6 +260,14 @@ std::vector<SettingsSection> make_catalog() {
              {"connect", "of one try"},
              {"answer", "then the connection is given up, and what stands at the position is read"},
              {"give_up", "then the allocator ends, to be started anew"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"ledger.dynamodb", "The ledger in a DynamoDB table (docs/stores.md); which one stands in [ledger] store.", {}});
+        add<allocator::DynamoPolicy>(section, {
+             {"profile", "of ~/.aws; empty: the usual chain of credentials"},
+             {"region", "empty: AWS_REGION, the profile's, or this instance's own"},
+             {"answer", "of one try; then it is tried again, and what stands at the position is read"},
+             {"give_up", "then the allocator ends, to be started anew; so long may it be throttled"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"hostagent", "What runs on a host.", {}});

@@ -5,13 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <filesystem>
 #include <thread>
 
 #include "allocator/standby.hpp"
 #include "base/exit.hpp"
-#include "tests/integration/allocator/scripted_host.hpp"
-#include "tests/sim/linear.hpp"
+#include "tests/integration/allocator/traffic.hpp"
 #include "tests/support/redis_server.hpp"
 
 namespace berth::testing {
@@ -21,128 +19,15 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Steady = std::chrono::steady_clock;
 
-constexpr std::uint32_t slots = 64;
-constexpr std::size_t lanes = 8;
 constexpr Duration first_grant_max{5'000};
 
-/// Users that claim and release without end, and what they saw.
-class Traffic {
-public:
-    explicit Traffic(Cluster& cluster) : robot_(cluster, "robot", Role::client) {
-        for (std::size_t lane = 0; lane < lanes; ++lane) claim(lane);
-    }
-    TestPeer& robot() { return robot_; }
-    std::uint64_t granted() const { return granted_; }
-    const sim::History& history() const { return history_; }
-    void end() { over_ = true; }
-    bool idle() const { return open_ == 0; }
-
-private:
-    sim::Call begin(std::size_t lane, sim::CallKind kind) {
-        ++open_;
-        sim::Call call;
-        call.client = fmt::format("u{}", lane);
-        call.kind = kind;
-        call.project = "p";
-        call.began_at = robot_.loop().now();
-        return call;
-    }
-    void ended(sim::Call call, bool good, const Error* error) {
-        --open_;
-        call.end = good ? sim::CallEnd::ok : sim::CallEnd::unknown;
-        if (error != nullptr) call.error = std::string{to_string(error->kind)};
-        call.ended_at = robot_.loop().now();
-        history_.push_back(std::move(call));
-    }
-    // An answer that did not come is asked for again, by the same key.
-    void claim(std::size_t lane, std::uint64_t again = 0) {
-        const auto number = again > 0 ? again : ++numbers_;
-        auto call = begin(lane, sim::CallKind::claim);
-        call.key = fmt::format("k{}-{}", lane, number);
-        robot_.endpoint().request<ClaimRequest>({.key = {call.key}, .user = {call.client}, .project = {"p"}}, Duration{2'000},
-                                                [this, lane, number, call](Result<ClaimReply> reply) mutable {
-            const bool good = reply && reply->state == ClaimState::granted;
-            if (good) {
-                call.workspace = reply->workspace.value;
-                call.host = reply->host.value;
-                call.epoch = reply->epoch.value;
-                ++granted_;
-            }
-            ended(call, good, reply ? nullptr : &reply.error());
-            if (over_ && good) return;
-            robot_.loop().after(Duration{good ? 1 : 50}, [this, lane, number, good, workspace = call.workspace] {
-                if (over_) return;
-                if (good) return release(lane, workspace);
-                claim(lane, number);
-            });
-        });
-    }
-    void release(std::size_t lane, const std::string& workspace) {
-        auto call = begin(lane, sim::CallKind::release);
-        call.workspace = workspace;
-        robot_.endpoint().request<ReleaseRequest>({.target = {WorkspaceId{workspace}}, .why = "traffic"}, Duration{2'000},
-                                                  [this, lane, workspace, call](Result<Done> done) mutable {
-            if (done) call.count = done->count;
-            ended(call, done.has_value(), done ? nullptr : &done.error());
-            robot_.loop().after(Duration{done ? 1 : 50}, [this, lane, workspace, good = done.has_value()] {
-                if (over_) return;
-                if (good) return claim(lane);
-                release(lane, workspace);
-            });
-        });
-    }
-
-    TestPeer robot_;
-    sim::History history_;
-    std::uint64_t numbers_ = 0, granted_ = 0;
-    std::size_t open_ = 0;
-    bool over_ = false;
-};
-
-class OnRedis : public ::testing::Test {
-protected:
-    OnRedis() {
-        cluster.start("broker");
-        cluster.start("allocator");
-        host.emplace(cluster, "h-1", slots);
-    }
-    ~OnRedis() override {
-        if (!hosting.joinable()) return;
-        host->peer().loop().stop();
-        hosting.join();
-    }
-    /// The host's own thread: beats, and does what it is told.
-    void run_host() {
-        ASSERT_TRUE(host->enrol());
-        host->peer().loop().every(Duration{100}, [this] {
-            HostHeartbeat beat{.host = {"h-1"}, .incarnation = {"i-h-1"}};
-            for (const auto& [slot, report] : host->reports()) beat.slots.push_back(report);
-            host->peer().endpoint().request<HostHeartbeat>(beat, Duration{1'000}, [](Result<HostOrders>) {});
-        });
-        hosting = std::thread([this] { host->peer().loop().run(); });
-    }
-    /// Another machine of the same cluster: its own state folder, the same keys and broker.
-    std::unique_ptr<Child> start_other(const std::string& name, const std::vector<std::string>& more) {
-        const auto state = elsewhere / name;
-        std::filesystem::create_directories(state);
-        for (const auto* shared : {"keys", "bus.toml"}) {
-            if (!std::filesystem::exists(state + "/" + shared)) std::filesystem::create_symlink(cluster.state() + "/" + shared, state + "/" + shared);
-        }
-        std::vector<std::string> words{fmt::format("{}/berth-allocator", BERTH_BIN_DIR), "--config", cluster.config(), "--state", state};
-        words.insert(words.end(), more.begin(), more.end());
-        return std::make_unique<Child>(words, log_of(name));
-    }
-    std::string log_of(const std::string& name) const { return elsewhere / (name + ".log"); }
-    bool says(const std::string& name, const std::string& what) {
-        return eventually([&] { return read_text(log_of(name)).find(what) != std::string::npos; }, Duration{20'000});
-    }
-    bool is_serving(const std::string& name) { return says(name, "\"ready\"") || says(name, "ready"); }
-
+// The server outlives the allocators.
+struct WithRedis {
     RedisServer redis;
-    Cluster cluster{fmt::format("[pool.default]\nslots_per_host = {}\n[ledger]\nstore = \"redis+unix://{}\"\n", slots, redis.socket())};
-    Folder elsewhere;
-    std::optional<ScriptedHost> host;
-    std::thread hosting;
+};
+class OnRedis : protected WithRedis, public OnSharedStore {
+protected:
+    OnRedis() : OnSharedStore("redis+unix://" + redis.socket()) { begin(); }
 };
 
 TEST(LeaderWatch, JudgesByWhetherTheBeatIsRenewedAndByNoClockOfTheLeaders) {
@@ -195,8 +80,7 @@ TEST_F(OnRedis, AStandbyTakesOverWhenTheLeaderIsKilledUnderLoadAndNoAnswerIsLost
         ASSERT_TRUE(robot.until([&] { return traffic.granted() > before + 100; }, Duration{30'000}));
         if (life > 0) break;
         // Back to the first machine: it waits for its turn now.
-        cluster.process("allocator") = Child({fmt::format("{}/berth-allocator", BERTH_BIN_DIR), "--config", cluster.config(), "--state", cluster.state(), "--standby"},
-                                             log_of("first"));
+        cluster.process("allocator") = start_first({"--standby"}, "first");
         ASSERT_TRUE(says("first", "lives"));
     }
     traffic.end();
@@ -239,11 +123,6 @@ TEST_F(OnRedis, AFlushEndsItWithOneClearLineAndItDoesNotBeginAnew) {
     run_host();
     TestPeer robot(cluster, "robot", Role::client);
     ASSERT_TRUE(robot.ask(ClaimRequest{.key = {"k1"}, .user = {"ada"}, .project = {"p"}}));
-    const auto run = [&](std::vector<std::string> words) {
-        words.insert(words.begin(), {fmt::format("{}/berth-allocator", BERTH_BIN_DIR), "--config", cluster.config(), "--state", cluster.state()});
-        Child child(words, log_of("command"));
-        return child.wait(Duration{20'000}).value_or(-1);
-    };
     // What this machine has seen is written every few seconds.
     ASSERT_TRUE(eventually([&] { return !read_text(cluster.state() + "/ledger.seen").empty(); }));
     ASSERT_EQ(run({"export"}), 0) << "also while it serves";
