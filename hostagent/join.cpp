@@ -29,6 +29,8 @@ constexpr Duration ask_deadline{20'000};
 constexpr Duration look_deadline{2'000};
 constexpr Duration look_again{500};
 constexpr Duration looks_within{90'000};     // after that the gateway's word stands in `berth hosts`
+constexpr Duration first_pause{250}, longest_pause{5'000};      // between two tries to reach the gateway
+constexpr int bad_gateway_status = 502, unavailable_status = 503;
 constexpr std::size_t cleartext_port = 80, tls_port = 443;
 
 // A name that people gave their machine, as far as a host's id may look so.
@@ -84,6 +86,23 @@ Result<Json> read_answer(const Result<http::Answer>& answer, const std::string& 
     if (text.empty()) return fail(ErrorKind::unavailable, "{} answered {} and nothing that a gateway says: is it one?", url, answer->status);
     const auto kind = enum_from<ErrorKind>(body.value("kind", std::string{})).value_or(ErrorKind::unavailable);
     return fail(kind, "{}", text);
+}
+
+// A machine's first boot meets a control plane that is being started again: nobody is there to type it once more.
+Result<http::Answer> ask_in_time(const http::Request& request, Duration wait) {
+    const RealClock clock;
+    const auto until = clock.now() + wait;
+    auto pause = first_pause;
+    bool told = false;
+    while (true) {
+        auto answer = http::ask(http::Request{request});
+        const bool nobody = answer ? answer->status == unavailable_status || answer->status == bad_gateway_status : answer.error().kind == ErrorKind::unavailable;
+        if (!nobody || clock.now() + pause >= until) return answer;
+        if (!told) log_warn("join.waits", {{"why", answer ? fmt::format("{} answered {}", request.url, answer->status) : answer.error().text}, {"until", to_rfc3339(until)}});
+        told = true;
+        std::this_thread::sleep_for(pause);
+        pause = std::min(pause * 2, longest_pause);
+    }
 }
 
 std::string quoted(const std::string& text) { return Json(text).dump(); }   // JSON's strings are TOML's too
@@ -158,7 +177,7 @@ Result<Joined> join(const JoinFlags& flags) {
     request.ca_file = flags.ca_file;
     request.deadline = ask_deadline;
     request.body_bytes_max = answer_bytes_max;
-    const auto answer = TRY(read_answer(http::ask(std::move(request)), url));
+    const auto answer = TRY(read_answer(ask_in_time(request, flags.wait), url));
 
     Joined joined{.url = url, .token = token, .ca_file = flags.ca_file};
     auto& to = joined.flags;

@@ -26,6 +26,7 @@ struct JoinFlags {
     std::string public_ip;                // empty: the address toward the gateway
     std::string private_ip;
     std::uint32_t proxy_port = 9480;
+    Duration wait{60'000};                // for a gateway that is not there
     std::uint32_t slots = 0;              // 0: as the pool says
     std::vector<std::string> sets;        // "section.key=value", over what the pool says
     std::string log_level = "info";

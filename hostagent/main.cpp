@@ -57,8 +57,9 @@ berth::Result<void> run(const Flags& given) {
     return {};
 }
 
-berth::Result<void> join_and_run(const berth::hostagent::JoinFlags& flags) {
+berth::Result<void> join_and_run(berth::hostagent::JoinFlags flags, const std::string& wait) {
     berth::start_diagnostics("berth-hostagent", flags.name, TRY(berth::parse_log_level(flags.log_level)));
+    if (!wait.empty()) flags.wait = TRY(berth::parse_duration(wait));
     auto joined = TRY(berth::hostagent::join(flags));
     if (!flags.run) {
         std::printf("%s joined pool %s. Start its agent: berth-hostagent --state %s\n", joined.flags.host_id.c_str(), joined.flags.pool.c_str(),
@@ -73,6 +74,7 @@ berth::Result<void> join_and_run(const berth::hostagent::JoinFlags& flags) {
 int join_main(int argc, char** argv) {
     CLI::App app{"Makes this machine a host of a control plane elsewhere, and runs its agent.", "berth-hostagent join"};
     berth::hostagent::JoinFlags flags;
+    std::string wait;
     bool only_enrol = false;
     app.add_option("--url", flags.url, "the gateway")->required();
     app.add_option("--token", flags.token, "a host's token; better not on a machine that others use: --token-file, $BERTH_HOST_TOKEN");
@@ -87,6 +89,7 @@ int join_main(int argc, char** argv) {
     app.add_option("--private-ip", flags.private_ip, "where other hosts reach this one");
     app.add_option("--proxy-port", flags.proxy_port, "where the proxy listens; 9480");
     app.add_option("--slots", flags.slots, "how many workspaces fit here; default: as the pool says");
+    app.add_option("--wait", wait, "how long for a gateway that is not there; default 1m");
     app.add_option("--set", flags.sets, "section.key=value, over what the control plane says");
     app.add_option("--log-level", flags.log_level, "debug, info, warn or error");
     app.add_flag("--no-run,--once", only_enrol, "enrol only; `berth-hostagent --state DIR` runs it later");
@@ -99,7 +102,7 @@ int join_main(int argc, char** argv) {
         if (word.starts_with("--token=")) std::fill_n(argv[i] + 8, word.size() - 8, '*');
     }
     flags.run = !only_enrol;
-    return berth::exit_with("berth-hostagent", join_and_run(flags));
+    return berth::exit_with("berth-hostagent", join_and_run(std::move(flags), wait));
 }
 
 }  // namespace

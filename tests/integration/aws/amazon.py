@@ -31,7 +31,7 @@ class Seen:
 class Server:
     """answer(seen) gives (status, headers, body); None: the connection is cut without a word."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, port=0):
         self.seen = []
         outer = self
 
@@ -61,7 +61,7 @@ class Server:
             def log_message(self, *_):
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
