@@ -329,17 +329,21 @@ Provided<void> AsgProvider::terminate(const std::string& instance, const HostInc
         return {};
     }
     if (state_of(*member) == InstanceState::terminating || state_of(*member) == InstanceState::terminated) return {};
-    if (pool->seen.group.desired <= pool->seen.group.min) {
+    // Somebody else may have set the number below what runs; then the group starts nothing in this one's place, and
+    // has to be asked to leave the number where it is: below MinSize it would refuse.
+    const bool at_least = pool->seen.group.desired <= pool->seen.group.min;
+    if (at_least && running_of(pool->seen.group) <= pool->seen.group.desired) {
         return tl::make_unexpected(ProviderError{LaunchFailure::configuration, fmt::format("group {} has MinSize {}, so {} cannot be given back; lower it to hosts_min of pool {}",
                                                                                          pool->made_of.group, pool->seen.group.min, instance, pool->name.value)});
     }
-    const auto done = autoscaling->call("TerminateInstanceInAutoScalingGroup", {{"InstanceId", instance}, {"ShouldDecrementDesiredCapacity", "true"}}, aws::Repeat::harmful);
+    const auto done = autoscaling->call("TerminateInstanceInAutoScalingGroup", {{"InstanceId", instance}, {"ShouldDecrementDesiredCapacity", at_least ? "false" : "true"}},
+                                        aws::Repeat::harmful);
     if (!done) {
         pool->expected.reset();                                    // who knows whether it was lowered
         if (done.error().kind == aws::FaultClass::missing) return {};
         return refused(done.error());
     }
-    pool->expected = pool->seen.group.desired - 1;
+    pool->expected = pool->seen.group.desired - (at_least ? 0 : 1);
     log_info("aws.ended", {{"instance", instance}, {"group", pool->made_of.group}});
     return {};
 }

@@ -103,6 +103,13 @@ std::map<LaunchId, std::string> match(const std::vector<OpenLaunch>& open, const
     return matched;
 }
 
+std::int64_t running_of(const Group& group) {
+    return std::count_if(group.members.begin(), group.members.end(), [](const auto& one) {
+        const auto state = state_of(one);
+        return state != InstanceState::terminating && state != InstanceState::terminated && !one.lifecycle.starts_with("Terminating");
+    });
+}
+
 Growth growth_of(const Group& group, std::size_t launches) {
     const auto live = std::count_if(group.members.begin(), group.members.end(), is_live);
     const auto wanted = live + static_cast<std::int64_t>(launches);

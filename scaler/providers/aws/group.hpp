@@ -56,6 +56,9 @@ struct OpenLaunch {
 /// the slack.
 std::map<LaunchId, std::string> match(const std::vector<OpenLaunch>& open, const Group& group, const std::map<std::string, Machine>& machines, Duration slack);
 
+/// How many of its machines come or run: what it compares with its desired number.
+std::int64_t running_of(const Group& group);
+
 /// What the desired number has to be for so many launches more, and how many of them have no room below the maximum.
 /// Never less than it is: it falls only with a named victim (I18).
 struct Growth {

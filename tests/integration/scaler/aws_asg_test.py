@@ -225,6 +225,21 @@ expect(("RecordLifecycleActionHeartbeat") in [action for action, _ in fake.writt
 expect(probe.ask("terminate", instance=going[0]["instance"])["error"] is None and fake.members[going[0]["instance"]]["completed"] and fake.desired == 1, "completed, not lowered twice")
 end(server, probe)
 
+# ---- somebody else set the number below what runs, which is protected: a sealed host goes all the same
+fake, faults, server, probe = scene(desired=3)
+for _ in range(3):
+    fake.tick()
+names = [one["instance"] for one in probe.ask("list")["instances"]]
+probe.ask("protect", instances=names)
+fake.desired = 0
+fake.tick()
+expect(len(fake.live()) == 3, "protected, the group ends none")
+expect(probe.ask("terminate", instance=names[0])["error"] is None and fake.members[names[0]]["by"] == "us", "below MinSize it would not be lowered")
+for _ in range(3):
+    fake.tick()
+expect(fake.desired == 0 and sorted(fake.members) == names[1:], "and nothing comes in its place")
+end(server, probe)
+
 # ---- stopped behind our back
 fake, faults, server, probe = scene(desired=1)
 for _ in range(3):
