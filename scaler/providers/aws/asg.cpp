@@ -260,6 +260,10 @@ std::vector<LaunchOutcome> AsgProvider::launch(const std::vector<LaunchStarted>&
     }
     if (const auto tagged = tag_matches(pool); !tagged) return all_fail(tagged.error());
     else known.insert(tagged->begin(), tagged->end());
+    for (auto over = beyond_budget(pool, growth_of(pool.seen.group, pool.open.size()).desired); over > 0 && !pool.open.empty(); --over) {
+        outcomes.push_back({pool.open.back().launch, {}, no_budget(pool)});
+        pool.open.pop_back();
+    }
     std::size_t without_room = 0;
     if (const auto grown = grow(pool, pool.open.size(), without_room); !grown) return all_fail(grown.error());
     // The last ones are those that have no room.
@@ -279,6 +283,42 @@ std::vector<LaunchOutcome> AsgProvider::launch(const std::vector<LaunchStarted>&
         }
     }
     return outcomes;
+}
+
+aws::Microdollars AsgProvider::cost_at(const Pool& pool, std::int64_t desired) const {
+    aws::Microdollars sum = 0, newest = 0;
+    Instant newest_at;
+    for (const auto& member : pool.seen.group.members) {
+        const auto at = pool.seen.machines.find(member.instance);
+        if (!is_live(member) || at == pool.seen.machines.end()) continue;
+        const auto price = aws::price_of(pool.region, at->second.type, account_.policy().prices).value_or(0);
+        sum += price;
+        const auto since = at->second.launched_at.value_or(Instant{});
+        if (since >= newest_at) newest = price;
+        newest_at = std::max(newest_at, since);
+    }
+    return sum + newest * static_cast<aws::Microdollars>(std::max<std::int64_t>(0, desired - running_of(pool.seen.group)));
+}
+
+// What a group's machines cost is known from one of them: so the first one comes alone.
+std::size_t AsgProvider::beyond_budget(const Pool& pool, std::int64_t desired) const {
+    const auto most = account_.policy().spend_per_hour_max;
+    const auto before = pool.seen.group.desired;
+    if (most <= 0 || desired <= before) return 0;
+    if (pool.seen.machines.empty()) return static_cast<std::size_t>(desired - std::max<std::int64_t>(before, 1));
+    aws::Microdollars others = 0;
+    for (const auto& [name, other] : pools_) others += &other == &pool ? 0 : cost_at(other, other.seen.group.desired);
+    std::size_t over = 0;
+    for (; desired > before && static_cast<double>(others + cost_at(pool, desired)) > most * 1e6; --desired) ++over;
+    return over;
+}
+
+ProviderError AsgProvider::no_budget(const Pool& pool) const {
+    aws::Microdollars spent = 0;
+    for (const auto& [name, one] : pools_) spent += cost_at(one, one.seen.group.desired);
+    return {LaunchFailure::quota, fmt::format("the budget: {} per hour are spent, another machine of group {} costs {}, and [provider.aws] spend_per_hour_max is {}", aws::dollars(spent),
+                                              pool.made_of.group, aws::dollars(cost_at(pool, pool.seen.group.desired + 1) - cost_at(pool, pool.seen.group.desired)),
+                                              aws::dollars(static_cast<aws::Microdollars>(account_.policy().spend_per_hour_max * 1e6 + 0.5)))};
 }
 
 Provided<void> AsgProvider::grow(Pool& pool, std::size_t launches, std::size_t& without_room) {

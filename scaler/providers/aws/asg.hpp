@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "aws/prices.hpp"
 #include "base/config.hpp"
 #include "events/pools_config.hpp"
 #include "scaler/provider.hpp"
@@ -67,6 +68,10 @@ private:
     void note_foreign(Pool& pool);
     void keep_hooks_waiting(Pool& pool, aws::Client& autoscaling);
     void add_to(Listed& listed, const Pool& pool) const;
+    /// Per hour, at that desired number; what is still to come costs as much as the newest that is there.
+    aws::Microdollars cost_at(const Pool& pool, std::int64_t desired) const;
+    std::size_t beyond_budget(const Pool& pool, std::int64_t desired) const;
+    ProviderError no_budget(const Pool& pool) const;
     Provided<void> grow(Pool& pool, std::size_t launches, std::size_t& without_room);
     Pool* pool_with(const std::string& instance);
     std::vector<InstanceOutcome> by_region(const char* action, const std::vector<std::string>& instances);

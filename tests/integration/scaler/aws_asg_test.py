@@ -142,14 +142,14 @@ expect(machine["Tags"] == [{"Key": "a", "Value": "b"}] and machine["State"]["Nam
 server.close()
 
 
-def scene(**facts):
+def scene(config=CONFIG, **facts):
     """A group of its own, and a provider for it."""
     group_faults = Faults()
     made = Group(group_faults, seed=facts.pop("seed", 0))
     for name, value in facts.items():
         setattr(made, name, value)
     wire = Server(made.answer)
-    return made, group_faults, wire, Probe(wire.url)
+    return made, group_faults, wire, Probe(wire.url, config)
 
 
 def end(wire, probe):
@@ -188,6 +188,19 @@ fake.tick()
 fake.activities.clear()
 launch(probe, "l-1")
 expect(fake.desired == 6, "what is on its way already counts")
+end(server, probe)
+
+# ---- the budget: the first machine tells what one costs (m5.large: $0.096), then no more than may be spent
+fake, faults, server, probe = scene(config=CONFIG + "[provider.aws]\nspend_per_hour_max = 0.2\n")
+outcome = launch(probe, "l-1", "l-2", "l-3")
+expect(fake.desired == 1 and len([one for one in outcome.values() if one["error"] is None]) == 1, outcome)
+for _ in range(3):
+    fake.tick()
+probe.ask("list")
+outcome = launch(probe, "l-4", "l-5", "l-6")
+refused_ones = [one["error"] for one in outcome.values() if one["error"]]
+expect(fake.desired == 2 and len(refused_ones) == 2 and {one["failure"] for one in refused_ones} == {"quota"}, outcome)
+expect("another machine of group workers costs $0.096, and [provider.aws] spend_per_hour_max is $0.200" in refused_ones[0]["text"], refused_ones)
 end(server, probe)
 
 # ---- quota and capacity stand only in the group's records; trying again asks for no more machines
