@@ -21,6 +21,8 @@ struct Life {
     bool priced = false;
 };
 
+aws::Microdollars cost_of(Duration length, aws::Microdollars per_hour) { return static_cast<aws::Microdollars>(length.count()) * per_hour / 3'600'000; }
+
 class Meter {
 public:
     Meter(Instant since, Instant now) : since_(since), now_(now) {}
@@ -80,7 +82,7 @@ private:
         const auto from = std::max(life.from, since_);
         if (until > from) {
             life.cost.ran += until - from;
-            life.cost.cost += static_cast<aws::Microdollars>((until - from).count() / 1'000) * life.cost.per_hour / 3'600;
+            life.cost.cost += cost_of(until - from, life.cost.per_hour);
         }
         life.from = until;
     }
@@ -89,6 +91,114 @@ private:
     std::map<std::string, Life> lives_;
     std::vector<HostCost> over_;
 };
+
+// Who has which slots: beside the meter of hosts, and by its prices.
+class UseMeter {
+public:
+    UseMeter(Instant since, Instant now) : since_(since), now_(now) {}
+
+    void take(const Json& fact) {
+        const auto at = from_rfc3339(text_at(fact, "at"));
+        const auto* data = find(fact, "data");
+        if (!at || data == nullptr) return;
+        const auto type = text_at(fact, "type");
+        if (type == "host.registered") {
+            const auto* slots = find(*data, "slots");
+            const auto many = slots != nullptr && slots->is_number_unsigned() ? slots->get<aws::Microdollars>() : 1;
+            rates_[text_at(*data, "host")].slots = std::max<aws::Microdollars>(1, many);
+        } else if (type == "host.priced") {
+            const auto* host = find(*data, "host");
+            const auto* price = find(*data, "price");
+            const auto* amount = price == nullptr ? nullptr : find(*price, "microdollars_per_hour");
+            if (host == nullptr || amount == nullptr || !amount->is_number_unsigned()) return;
+            const auto name = text_at(*host, "host");
+            for (auto& [workspace, lease] : leases_) {
+                if (lease.host == name && rates_[name].priced) count(lease, *at);
+            }
+            rates_[name].per_hour = amount->get<aws::Microdollars>();
+            rates_[name].priced = true;
+        } else if (type == "lease.granted") {
+            leases_[text_at(*data, "workspace")] = {text_at(*data, "user"), text_at(*data, "project"), text_at(*data, "host"), *at};
+        } else if (type == "workspace.stopped" || type == "workspace.failed") {
+            end(text_at(*data, "workspace"), *at);
+        } else if (type == "host.gone") {
+            const auto* host = find(*data, "host");
+            const auto name = host == nullptr ? std::string{} : text_at(*host, "host");
+            for (auto lease = leases_.begin(); lease != leases_.end();) {
+                if (lease->second.host != name) { ++lease; continue; }
+                count(lease->second, *at);
+                lease = leases_.erase(lease);
+            }
+            rates_.erase(name);
+        }
+    }
+    std::map<std::pair<std::string, std::string>, UseCost> result() {
+        for (auto& [workspace, lease] : leases_) count(lease, now_);
+        return std::move(sums_);
+    }
+
+private:
+    struct Rate {
+        aws::Microdollars per_hour = 0, slots = 1;
+        bool priced = false;
+    };
+    struct Lease {
+        std::string user, project, host;
+        Instant from;
+    };
+    void end(const std::string& workspace, Instant at) {
+        const auto lease = leases_.find(workspace);
+        if (lease == leases_.end()) return;
+        count(lease->second, at);
+        leases_.erase(lease);
+    }
+    void count(Lease& lease, Instant until) {
+        const auto from = std::max(lease.from, since_);
+        lease.from = until;
+        if (until <= from) return;
+        auto& sum = sums_[{lease.user, lease.project}];
+        sum.user = lease.user;
+        sum.project = lease.project;
+        sum.leased += until - from;
+        sum.cost += cost_of(until - from, rates_[lease.host].per_hour) / rates_[lease.host].slots;
+    }
+
+    Instant since_, now_;
+    std::map<std::string, Rate> rates_;
+    std::map<std::string, Lease> leases_;
+    std::map<std::pair<std::string, std::string>, UseCost> sums_;
+};
+
+std::vector<Column> use_columns(bool with_project) {
+    const auto text = [](const char* key) { return [key](const Json& row) { return text_at(row, key); }; };
+    std::vector<Column> columns{{"USER", text("user")}};
+    if (with_project) columns.push_back({"PROJECT", text("project")});
+    columns.push_back({"LEASED", [](const Json& row) { return short_duration(Duration{find(row, "leased_ms")->get<Duration::rep>()}); }, Shown::always, Align::right});
+    columns.push_back({"COST", [](const Json& row) { return aws::dollars(find(row, "microdollars")->get<aws::Microdollars>()); }, Shown::always, Align::right});
+    return columns;
+}
+
+Result<Exit> show_uses(const Json& facts, Instant since, Instant now, bool with_project, const Look& look) {
+    std::map<std::pair<std::string, std::string>, UseCost> merged;
+    aws::Microdollars sum = 0;
+    for (const auto& one : use_costs_of(facts, since, now)) {
+        auto& to = merged[{one.user, with_project ? one.project : ""}];
+        to.user = one.user;
+        to.project = with_project ? one.project : "";
+        to.leased += one.leased;
+        to.cost += one.cost;
+        sum += one.cost;
+    }
+    std::vector<Json> rows;
+    for (const auto& [key, one] : merged) {
+        Json row = {{"user", one.user.empty() ? "(nobody)" : one.user}, {"leased_ms", one.leased.count()}, {"microdollars", one.cost}};
+        if (with_project) row["project"] = one.project;
+        rows.push_back(std::move(row));
+    }
+    print(TRY(render_rows(use_columns(with_project), rows, "user", look)));
+    if (look.format == Format::table || look.format == Format::wide) remark(fmt::format("{} since {}", aws::dollars(sum), to_rfc3339(since)));
+    return Exit::ok;
+}
 
 std::vector<Column> cost_columns() {
     const auto text = [](const char* key) { return [key](const Json& row) { return text_at(row, key); }; };
@@ -110,12 +220,18 @@ Result<Instant> since_of(const std::string& text, Instant now) {
     return now - TRY(duration_flag("--since", text));
 }
 
-Result<Exit> run(const Shared& shared, const std::string& since_text) {
+struct Flags {
+    std::string since = "720h";
+    std::string by = "host";
+};
+
+Result<Exit> run(const Shared& shared, const Flags& flags) {
     const auto look = TRY(shared.look());
     const auto now = RealClock{}.now();
-    const auto since = TRY(since_of(since_text, now));
+    const auto since = TRY(since_of(flags.since, now));
     auto gateway = TRY(GatewayClient::find(shared));
     const auto facts = TRY(gateway.all_facts());
+    if (flags.by != "host") return show_uses(facts, since, now, flags.by == "project", look);
     std::vector<Json> rows;
     std::map<std::string, aws::Microdollars> of_pool;
     aws::Microdollars sum = 0;
@@ -142,12 +258,27 @@ std::vector<HostCost> costs_of(const Json& facts, Instant since, Instant now) {
     return meter.result();
 }
 
+std::vector<UseCost> use_costs_of(const Json& facts, Instant since, Instant now) {
+    UseMeter uses(since, now);
+    for (const auto& fact : facts) uses.take(fact);
+    std::vector<UseCost> all;
+    aws::Microdollars of_hosts = 0, of_users = 0;
+    for (const auto& one : costs_of(facts, since, now)) of_hosts += one.cost;
+    for (auto& [key, one] : uses.result()) {
+        of_users += one.cost;
+        all.push_back(std::move(one));
+    }
+    if (of_hosts > of_users) all.insert(all.begin(), UseCost{.user = {}, .project = {}, .cost = of_hosts - of_users});
+    return all;
+}
+
 void add_cost(Commands& commands) {
-    auto since = std::make_shared<std::string>("720h");
+    auto flags = std::make_shared<Flags>();
     auto* command = commands.add("cost", "Machines", "What hosts cost, by the ledger", "berth cost --since 24h");
-    command->add_option("--since", *since, "so long ago, or an instant, as 2026-11-01T00:00:00Z")->capture_default_str();
+    command->add_option("--by", flags->by, "host, user or project: whose money it was")->check(CLI::IsMember({"host", "user", "project"}))->capture_default_str();
+    command->add_option("--since", flags->since, "so long ago, or an instant, as 2026-11-01T00:00:00Z")->capture_default_str();
     commands.add_output(command, {"table", "wide", "json", "yaml", "name"});
-    commands.set_action(command, [&commands, since] { return run(commands.shared(), *since); });
+    commands.set_action(command, [&commands, flags] { return run(commands.shared(), *flags); });
 }
 
 }  // namespace berth::cli

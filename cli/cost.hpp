@@ -25,4 +25,13 @@ struct HostCost {
 /// registration until it is gone; a price holds from there, too, when it is the first that was said.
 std::vector<HostCost> costs_of(const Json& facts, Instant since, Instant now);
 
+struct UseCost {
+    std::string user;                     // empty: slots that nobody had
+    std::string project;
+    Duration leased{0};
+    aws::Microdollars cost = 0;
+};
+/// The same money by who had it: each slot of a host costs its part, from its lease until it was wiped; the rest is nobody's.
+std::vector<UseCost> use_costs_of(const Json& facts, Instant since, Instant now);
+
 }  // namespace berth::cli

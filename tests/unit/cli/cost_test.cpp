@@ -54,5 +54,36 @@ TEST(Cost, a_next_life_of_a_machine_begins_without_a_price_and_facts_of_the_old_
     EXPECT_EQ(costs[1].cost, 0U);
 }
 
+Json with_slots(const std::string& clock, const std::string& host, unsigned slots) {
+    auto one = registered(clock, host);
+    one["data"]["slots"] = slots;
+    return one;
+}
+Json leased(const std::string& clock, const std::string& workspace, const std::string& user, const std::string& host) {
+    return fact(clock, "lease.granted", {{"workspace", workspace}, {"user", user}, {"project", "site"}, {"host", host}});
+}
+
+TEST(Cost, req31_a_user_pays_for_their_slots_and_nobody_for_the_rest) {
+    const Json facts = Json::array({with_slots("08:00", "h-1", 4), priced("08:00", "h-1", 400'000), leased("08:30", "w-1", "ada", "h-1"), leased("09:00", "w-2", "bob", "h-1"),
+                                    fact("09:30", "workspace.stopped", {{"workspace", "w-1"}}), gone("10:00", "h-1")});
+    const auto costs = use_costs_of(facts, at("00:00"), at("12:00"));
+    ASSERT_EQ(costs.size(), 3U);
+    EXPECT_TRUE(costs[0].user.empty());
+    EXPECT_EQ(costs[0].cost, 600'000U) << "8 slot hours of $0.1 were there, two were leased";
+    EXPECT_EQ(costs[1].user, "ada");
+    EXPECT_EQ(costs[1].leased, Duration{3'600'000});
+    EXPECT_EQ(costs[1].cost, 100'000U);
+    EXPECT_EQ(costs[2].user, "bob");
+    EXPECT_EQ(costs[2].cost, 100'000U) << "until the host was gone";
+}
+
+TEST(Cost, a_lease_that_began_before_since_costs_from_since_and_at_the_price_of_its_time) {
+    const Json facts = Json::array({with_slots("08:00", "h-1", 1), priced("08:00", "h-1", 100'000), leased("08:00", "w-1", "ada", "h-1"), priced("10:00", "h-1", 200'000)});
+    const auto costs = use_costs_of(facts, at("09:00"), at("11:00"));
+    ASSERT_EQ(costs.size(), 1U) << "all of it was hers";
+    EXPECT_EQ(costs[0].cost, 300'000U);
+    EXPECT_EQ(costs[0].project, "site");
+}
+
 }  // namespace
 }  // namespace berth::cli
