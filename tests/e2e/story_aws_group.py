@@ -7,7 +7,6 @@ scaler, allocator and gateway are killed in turn. No machine that somebody holds
 what the others changed is told and not fought. Issue 14, requirements 8-12."""
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [os.path.join(HERE, "../integration/scaler"), os.path.join(HERE, "../integration/aws")]
 from amazon import Server  # noqa: E402
 from fake_amazon import Faults, Group  # noqa: E402
+from joined import Machine, broker_settings  # noqa: E402
 from stage import BIN, Stage, expect, say, wait_for  # noqa: E402
 
 RACES = int(os.environ.get("BERTH_RACES", "200"))
@@ -51,40 +51,7 @@ backoff_max = "1s"
 retry = "100ms"
 [gateway]
 reach_every = "10s"
-[broker]
-requests_hosts = "tcp://127.0.0.1:{requests}"
-events_out = "tcp://127.0.0.1:{events}"
 """
-
-
-class Machine:
-    """What Amazon started: it enrols itself as deploy/aws/user-data.sh does."""
-
-    def __init__(self, stage, token, name, port):
-        self.state = os.path.join(stage.folder, name)
-        self.output = open(self.state + ".log", "ab")
-        words = [os.path.join(BIN, "berth-hostagent"), "join", "--url", stage.url, "--token", token, "--name", name, "--state", self.state,
-                 "--homes", os.path.join(stage.folder, "homes"), "--engine", "process", "--public-ip", "127.0.0.1", "--proxy-port", str(port)]
-        self.agent = subprocess.Popen(words, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
-
-    def lose_power(self):
-        for pid in [self.agent.pid] + self.children():
-            try:
-                os.killpg(os.getpgid(pid), signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-        self.agent.wait()
-        self.output.close()
-
-    def children(self):
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                if self.state.encode() in open(f"/proc/{pid}/cmdline", "rb").read() and int(pid) != os.getpid():
-                    found.append(int(pid))
-            except OSError:
-                continue
-        return found
 
 
 class Amazon:
@@ -122,14 +89,13 @@ class Amazon:
             self.held.pop(workspace, None)
 
     def live(self):
-        port = 0
         while not self.over.wait(0.2):
             self.group.tick()
             with self.lock:
                 members = {name: dict(member) for name, member in self.group.members.items()}
             for name, member in members.items():
                 if member["state"] == "InService" and name not in self.machines:
-                    self.machines[name] = Machine(self.stage, self.token, name, port)
+                    self.machines[name] = Machine(self.stage, self.token, name)
             for name in [one for one in self.machines if one not in members or members[one]["state"] == "Terminating"]:
                 if name not in self.ended_by_us:
                     self.ended_by_group.add(name)
@@ -148,7 +114,8 @@ class Amazon:
 
     def tell(self):
         for name in list(self.machines)[-3:]:
-            print(f"==== {name} {self.group.members.get(name)}\n" + open(os.path.join(self.stage.folder, name + ".log"), errors="replace").read()[-2000:])
+            text = open(os.path.join(self.stage.folder, name + ".log"), errors="replace").read()
+            print(f"==== {name} {self.group.members.get(name)}\n{text[-2000:]}")
 
     def begin(self, stage, token):
         self.stage, self.token = stage, token
@@ -255,8 +222,7 @@ stage = Stage()
 too_early(stage.folder)
 config = os.path.join(stage.folder, "berth.toml")
 with open(config, "w") as text:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        text.write(SETTINGS.format(hosts=HOSTS, requests=one.getsockname()[1], events=other.getsockname()[1]))
+    text.write(SETTINGS.format(hosts=HOSTS) + broker_settings())
 stage.flags += ["--config", config]
 for name in [name for name in stage.env if name.startswith("AWS_")]:
     del stage.env[name]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""homes_move: hosts that share no folder, and homes in a restic repository. A workspace starts on one host, and again
+on another with its files; a save when somebody wants it; a machine that loses its power takes only what was never
+archived, and that is said; an older archive comes back when it is asked for. Issue 13.3, requirement 14, I29."""
+import os
+import subprocess
+import time
+
+from joined import Machine, broker_settings
+from stage import Browser, Stage, expect, say, skip, wait_for
+
+SETTINGS = """
+[pool.lab]
+provider = "static"
+slots_per_host = 2
+home_place = "archive"
+home_repository = "{repository}"
+home_password_file = "{password}"
+home_save_every_ms = "0s"
+[allocator]
+heartbeat = "1s"
+[reaper]
+heartbeat = "1s"
+tick = "200ms"
+"""
+
+
+def archives(stage, workspace):
+    return stage.cli_json("home", "list", workspace)
+
+
+if subprocess.run(["restic", "version"], capture_output=True).returncode != 0:
+    skip("restic is not installed")
+stage = Stage()
+repository, password = os.path.join(stage.folder, "repository"), os.path.join(stage.folder, "password")
+with open(password, "w") as text:
+    os.chmod(password, 0o600)
+    text.write("correct horse")
+subprocess.run(["restic", "-r", repository, "init"], check=True, capture_output=True, env={**os.environ, "RESTIC_PASSWORD_FILE": password})
+config = os.path.join(stage.folder, "berth.toml")
+with open(config, "w") as text:
+    text.write(SETTINGS.format(repository=repository, password=password) + broker_settings())
+stage.flags += ["--config", config]
+hosts = {}
+with stage:
+    try:
+        token = stage.cli("host-token", "--pool", "lab", "--uses", "3", "-o", "name").stdout.strip()
+        stage.secrets += [token, "correct horse"]
+        for name in ("box-1", "box-2"):
+            hosts[name] = Machine(stage, token, name, homes=os.path.join(stage.folder, f"homes of {name}"))
+        wait_for("both hosts are there", lambda: [one["host"] for one in stage.hosts() if one["liveness"] == "live"] == ["box-1", "box-2"])
+
+        first = stage.claim("ada", pool="lab")
+        workspace, home = first["workspace"], first["host"]
+        other = "box-2" if home == "box-1" else "box-1"
+        page = Browser(first["link"]).socket()
+        page.ask("write letter.txt one")
+        stage.cli("release", workspace)
+        stage.wait_state(workspace, "stopped")
+        listed = archives(stage, workspace)
+        expect(len(listed) == 1, f"stopped, it is archived: {listed}")
+        one_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+        left = os.path.join(stage.folder, f"homes of {home}", workspace)
+        expect(not os.path.exists(left), "and no copy is left on its host")
+
+        stage.cli("hosts", "cordon", home)
+        second = stage.claim("ada", pool="lab")
+        expect(second["host"] == other and second["workspace"] == workspace, f"claimed again it starts on {other}")
+        page = Browser(second["link"]).socket()
+        expect("one" in page.ask("read letter.txt"), "with its files, though the hosts share no folder")
+        wait_for("a second later", lambda: time.time() > time.mktime(time.strptime(one_at, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone + 1)
+        page.ask("write letter.txt two")
+        stage.cli("home", "save", workspace)
+        expect(len(archives(stage, workspace)) == 2, "archived while it runs, when somebody asks")
+        page.ask("write letter.txt three")
+
+        refused = stage.cli("home", "restore", workspace, "--at", one_at, check=False)
+        expect(refused.returncode != 0 and "stop" in refused.stderr, f"of a workspace that runs none is brought back: {refused.stderr.strip()}")
+        hosts[other].lose_power()
+        stage.cli("hosts", "uncordon", home)
+        wait_for(f"{other} is unknown", lambda: {one["host"]: one["liveness"] for one in stage.hosts()}[other] == "unknown", 60)
+        expect(stage.workspace(workspace)["host"] == other, "a host that lost its power keeps its lease until somebody knows (I15)")
+        stage.cli("hosts", "end", other, "--force", "--why", "its power supply burnt")
+        third = stage.claim("ada", pool="lab")
+        expect(third["host"] == home and third["workspace"] == workspace, f"known to be gone, it starts on {home}")
+        page = Browser(third["link"]).socket()
+        expect("two" in page.ask("read letter.txt"), "with what was archived last, whole")
+        why = stage.cli("why", workspace).stdout
+        expect("is gone with it" in why, f"and what was not is said: {[line for line in why.splitlines() if 'gone with it' in line]}")
+
+        stage.cli("release", workspace)
+        stage.wait_state(workspace, "stopped")
+        refused = stage.cli("home", "restore", workspace, "--at", "2020-01-01T00:00:00Z", check=False)
+        expect(refused.returncode != 0 and refused.stderr.strip(), f"from before the first there is none: {refused.stderr.strip()}")
+        refused = stage.cli("home", "restore", workspace, "--snapshot", "ffffffff", check=False)
+        expect(refused.returncode != 0 and "ffffffff" in refused.stderr, f"nor one that is none: {refused.stderr.strip()}")
+        stage.cli("home", "restore", workspace, "--at", one_at, "--why", "I liked it better")
+        fourth = stage.claim("ada", pool="lab")
+        page = Browser(fourth["link"]).socket()
+        expect("one" in page.ask("read letter.txt"), "an older one comes back when it is asked for")
+        expect(len(archives(stage, workspace)) == 3, "and the later ones stay listed")
+        say("\n" + stage.cli("home", "list", workspace).stdout)
+        stage.cli("release", workspace)
+        stage.wait_state(workspace, "stopped")
+    except AssertionError:
+        for name, host in hosts.items():
+            print(f"==== {name}\n{host.said()[-3000:]}")
+        raise
+    finally:
+        for host in hosts.values():
+            host.lose_power()
