@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "aws/place.hpp"
 #include "base/diagnostics.hpp"
 #include "base/rng.hpp"
 #include "hostagent/engines/make_engine.hpp"
@@ -136,6 +137,8 @@ Result<Process::Parts> gather_parts(const Flags& flags, const Settings& settings
     parts.archiver = std::make_unique<Restic>(ResticSetup{.program = shell.restic_program, .host = parts.setup.host, .state = folder.path(),
                                                           .homes = parts.setup.homes, .deadline = shell.home_deadline,
                                                           .progress_every = shell.home_progress_every});
+    if (shell.end_notice_from == "aws") parts.cloud_notice = std::make_unique<CloudNoticeWatch>(TRY(aws::metadata_setup(aws::own_environment())));
+    else if (!shell.end_notice_from.empty()) return fail(ErrorKind::invalid, "hostagent.end_notice_from is '{}', but only \"aws\" is known", shell.end_notice_from);
     parts.connection = TRY(bus::read_connection(flags.bus, flags.keys, {flags.host_id, Role::host}));
     return parts;
 }

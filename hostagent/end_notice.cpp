@@ -59,7 +59,8 @@ EndNotice parse_end_notice(std::string_view text, const std::string& file) {
     return notice;
 }
 
-EndNoticeWatch::EndNoticeWatch(std::string file) : file_(std::move(file)), signals_(open_signals()) {}
+EndNoticeWatch::EndNoticeWatch(std::string file, std::unique_ptr<CloudNoticeWatch> cloud)
+    : file_(std::move(file)), signals_(open_signals()), cloud_(std::move(cloud)) {}
 
 std::optional<EndNotice> EndNoticeWatch::look() {
     signalfd_siginfo info{};
@@ -68,7 +69,8 @@ std::optional<EndNotice> EndNoticeWatch::look() {
     }
     const auto text = os::read_file(file_, notice_bytes_max);
     if (text) return parse_end_notice(*text, file_);
-    return signalled_;
+    if (signalled_ || !cloud_) return signalled_;
+    return cloud_->look();
 }
 
 }  // namespace berth::hostagent

@@ -84,11 +84,12 @@ struct ShellPolicy {
     Duration home_progress_every{2'000};   // how far it is, as claims and stops show it
     std::string restic_program;            // empty: restic on the PATH
     std::string end_notice_file;           // when it appears, this machine will end; empty: <state>/end_notice
+    std::string end_notice_from;           // whose notices count too: "aws" asks the instance's metadata service; empty: nobody's
 
     BERTH_FIELDS(ShellPolicy, engine, workers, tick, request_timeout, register_retry, register_retry_max,
                  activity_every, editor_timeout, cpu_floor, io_floor, net_floor, use_window, proxy_check, proxy_starts_max, proxy_program,
                  scheme, apps_domain, public_domain, public_port, plain_port_first, plain_port_count, process_command,
-                 home_workers, home_deadline, home_progress_every, restic_program, end_notice_file)
+                 home_workers, home_deadline, home_progress_every, restic_program, end_notice_file, end_notice_from)
 };
 
 }  // namespace berth::hostagent

@@ -33,7 +33,7 @@ Process::Process(bus::ZmqLoop& loop, Parts parts, const ReadyFile& ready)
       state_(make_state(parts_.policy, parts_.setup)),
       proxy_(parts_.proxy, parts_.shell),
       load_(parts_.place.state),
-      end_notice_(parts_.shell.end_notice_file.empty() ? parts_.place.state + "/end_notice" : parts_.shell.end_notice_file),
+      end_notice_(parts_.shell.end_notice_file.empty() ? parts_.place.state + "/end_notice" : parts_.shell.end_notice_file, std::move(parts_.cloud_notice)),
       home_workers_(std::make_unique<Workers>(parts_.shell.home_workers)),
       workers_(std::make_unique<Workers>(parts_.shell.workers)) {}
 

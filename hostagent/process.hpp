@@ -49,6 +49,7 @@ public:
         std::unique_ptr<LocalKv> memory;
         std::unique_ptr<Engine> engine;
         std::unique_ptr<Archiver> archiver;
+        std::unique_ptr<CloudNoticeWatch> cloud_notice;   // none: no provider tells when this machine ends
         bus::Connection connection;
     };
 

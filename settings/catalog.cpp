@@ -311,7 +311,8 @@ std::vector<SettingsSection> make_catalog() {
              {"home_deadline", "of one such try"},
              {"home_progress_every", "how far it is, as claims and stops show it"},
              {"restic_program", "empty: restic on the PATH"},
-             {"end_notice_file", "when it appears, this machine will end; empty: <state>/end_notice"}});
+             {"end_notice_file", "when it appears, this machine will end; empty: <state>/end_notice"},
+             {"end_notice_from", "whose notices count too: \"aws\" asks the instance's metadata service; empty: nobody's"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"docker", "Workspaces in containers. `berth up` sets socket and cluster by what it finds.", {}});

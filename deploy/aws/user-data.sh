@@ -15,7 +15,8 @@ public=$(of public-ipv4 || of local-ipv4)
 # The host's name is the instance's id: by that berth knows which launch it is of.
 umask 077
 printf '%s' "$token" >/run/berth-host-token
-berth-hostagent join --no-run --url "$url" --token-file /run/berth-host-token --pool "$pool" --name "$instance" --public-ip "$public" --private-ip "$(of local-ipv4)"
+berth-hostagent join --no-run --url "$url" --token-file /run/berth-host-token --pool "$pool" --name "$instance" --public-ip "$public" --private-ip "$(of local-ipv4)" \
+    --wait 5m --set hostagent.end_notice_from=aws
 rm -f /run/berth-host-token
 cat >/etc/systemd/system/berth-hostagent.service <<'END'
 [Unit]

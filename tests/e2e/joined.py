@@ -18,13 +18,14 @@ def broker_settings():
 class Machine:
     """It enrols itself and runs its agent, until it loses its power."""
 
-    def __init__(self, stage, token, name, *flags, homes=None):
+    def __init__(self, stage, token, name, *flags, homes=None, **environment):
         self.name, self.state = name, os.path.join(stage.folder, name)
         self.log = self.state + ".log"
         words = [os.path.join(BIN, "berth-hostagent"), "join", "--url", stage.url, "--token", token, "--name", name, "--state", self.state,
                  "--homes", homes or os.path.join(stage.folder, "homes"), "--engine", "process", "--public-ip", "127.0.0.1", "--proxy-port", "0", *flags]
         with open(self.log, "ab") as output:
-            self.agent = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+            self.agent = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                                          env={**os.environ, **environment})
 
     def said(self):
         return open(self.log, errors="replace").read()

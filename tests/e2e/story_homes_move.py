@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """homes_move: hosts that share no folder, and homes in a restic repository. A workspace starts on one host, and again
 on another with its files; a save when somebody wants it; a machine that loses its power takes only what was never
-archived, and that is said; an older archive comes back when it is asked for. Issue 13.3, requirement 14, I29."""
+archived, and that is said; an older archive comes back when it is asked for. A spot machine that Amazon takes back (its metadata service says so) is emptied
+in time, and who worked there goes on elsewhere. Issues 13.3 and 14.2, requirement 14, I29."""
 import os
 import subprocess
+import sys
 import time
 
-from joined import Machine, broker_settings
-from stage import Browser, Stage, expect, say, skip, wait_for
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration/aws"))
+from amazon import Server  # noqa: E402
+from joined import Machine, broker_settings  # noqa: E402
+from stage import Browser, Stage, expect, say, skip, wait_for  # noqa: E402
 
 SETTINGS = """
 [pool.lab]
@@ -23,6 +27,52 @@ heartbeat = "1s"
 heartbeat = "1s"
 tick = "200ms"
 """
+
+
+class Metadata:
+    """The metadata service of one spot instance, as Amazon documents it."""
+
+    def __init__(self):
+        self.action, self.sessions = None, 0
+        self.server = Server(self.answer)
+
+    def answer(self, seen):
+        if seen.method == "PUT" and seen.path == "/latest/api/token":
+            self.sessions += 1
+            return 200, {}, "a-session"
+        if seen.headers.get("x-aws-ec2-metadata-token") != "a-session":
+            return 401, {}, ""
+        if seen.path == "/latest/meta-data/spot/instance-action" and self.action:
+            return 200, {}, self.action
+        if seen.path == "/latest/meta-data/autoscaling/target-lifecycle-state":
+            return 200, {}, "InService"
+        return 404, {}, ""
+
+
+def taken_back(stage, token, workspace):
+    """The notice comes two minutes ahead; its host is emptied a minute before the end."""
+    metadata = Metadata()
+    spot = hosts["spot-3"] = Machine(stage, token, "spot-3", "--set", "hostagent.end_notice_from=aws", homes=os.path.join(stage.folder, "homes of spot-3"),
+                                     AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata.server.url)
+    wait_for("the spot machine is there", lambda: any(one["host"] == "spot-3" and one["liveness"] == "live" for one in stage.hosts()))
+    for name in ("box-1", "box-2"):
+        stage.cli("hosts", "cordon", name, check=False)
+    granted = stage.claim("ada", pool="lab")
+    expect(granted["host"] == "spot-3", "a workspace runs on a spot machine")
+    page = Browser(granted["link"]).socket()
+    page.ask("write letter.txt four")
+    wait_for("it asks its metadata service", lambda: metadata.sessions > 0)
+    metadata.action = '{"action": "terminate", "time": "' + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 65)) + '"}'
+    wait_for("the notice is known, and why nothing new lands there", lambda: "takes this spot instance back" in stage.cli("why", "spot-3").stdout, 30)
+    stage.wait_state(workspace, "stopped", 60)
+    spot.lose_power()
+    stage.cli("hosts", "uncordon", "box-1")
+    granted = stage.claim("ada", pool="lab")
+    page = Browser(granted["link"]).socket()
+    expect("four" in page.ask("read letter.txt"), "stopped and archived in time, it goes on elsewhere with all that was written")
+    stage.cli("release", workspace)
+    stage.wait_state(workspace, "stopped")
+    metadata.server.close()
 
 
 def archives(stage, workspace):
@@ -102,6 +152,7 @@ with stage:
         say("\n" + stage.cli("home", "list", workspace).stdout)
         stage.cli("release", workspace)
         stage.wait_state(workspace, "stopped")
+        taken_back(stage, token, workspace)
     except AssertionError:
         for name, host in hosts.items():
             print(f"==== {name}\n{host.said()[-3000:]}")

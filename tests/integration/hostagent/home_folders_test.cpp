@@ -119,5 +119,17 @@ TEST(end_notice, its_first_line_may_be_a_time) {
     EXPECT_THAT(parse_end_notice("", "/f").text, HasSubstr("/f"));
 }
 
+TEST(end_notice, req14_amazon_says_it_in_three_ways_and_the_most_certain_counts) {
+    const std::string rebalance = R"({"noticeTime":"2026-11-27T21:00:00Z"})";
+    EXPECT_FALSE(end_notice_of({}));
+    EXPECT_FALSE(end_notice_of({.spot_action = "", .lifecycle = "InService", .rebalance = ""}));
+    EXPECT_THAT(end_notice_of({.spot_action = "", .lifecycle = "InService", .rebalance = rebalance})->text, HasSubstr("rebalance"));
+    EXPECT_THAT(end_notice_of({.spot_action = "", .lifecycle = "Terminated", .rebalance = rebalance})->text, HasSubstr("Auto Scaling group"));
+    const auto spot = end_notice_of({.spot_action = R"({"action":"terminate","time":"2026-11-27T22:00:00Z"})", .lifecycle = "Terminated", .rebalance = rebalance});
+    EXPECT_EQ(to_rfc3339(spot->ends_at.value_or(Instant{})), "2026-11-27T22:00:00.000Z");
+    EXPECT_THAT(spot->text, HasSubstr("(terminate)"));
+    EXPECT_FALSE(end_notice_of({.spot_action = "[5", .lifecycle = "", .rebalance = ""})->ends_at) << "there is one, whatever it says";
+}
+
 }  // namespace
 }  // namespace berth::hostagent
