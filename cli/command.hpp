@@ -78,6 +78,7 @@ void add_token(Commands& commands);
 void add_pools(Commands& commands);
 void add_cost(Commands& commands);
 void add_terminate(Commands& commands);
+void add_ssh(Commands& commands);
 void add_service(Commands& commands);
 void add_tap(Commands& commands);
 void add_why(Commands& commands);

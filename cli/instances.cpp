@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "base/clock.hpp"
@@ -36,6 +39,28 @@ void hint_at(const Shared& shared, const std::string& region) {
     std::filesystem::create_directories(*state, error);
     // Without it `list --region` finds it all the same.
     if (const auto written = os::write_file(hints_file(*state), fmt::format("{}\n", fmt::join(known, "\n")), os::mode_of_notices); !written) remark(written.error().text);
+}
+
+struct SshFlags {
+    std::string id;
+    std::string identity;
+    std::vector<std::string> command;
+};
+
+/// The system's ssh takes this process's place: its exit code, its terminal, its questions.
+Result<Exit> run_ssh(const Rental& rental, const SshFlags& flags) {
+    if (rental.state != "running") return fail(ErrorKind::conflict, "{} is {}; `berth start --instance-id {}` starts it", rental.id, rental.state, rental.id);
+    if (rental.key.empty()) return fail(ErrorKind::denied, "nobody can sign in to {}: it was made without --public-key", rental.id);
+    if (rental.address.empty()) return fail(ErrorKind::unavailable, "{} has no public address; the subnet that it is in gives none", rental.id);
+    std::vector<std::string> words{"ssh", "-o", "HostKeyAlias=" + rental.id};
+    if (!flags.identity.empty()) words.insert(words.end(), {"-i", flags.identity});
+    words.push_back(fmt::format("{}@{}", rental.ssh_user, rental.address));
+    words.insert(words.end(), flags.command.begin(), flags.command.end());
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    ::execvp("ssh", arguments.data());
+    return fail(ErrorKind::not_found, "cannot run ssh: {}; it is in the package openssh-client", std::strerror(errno));
 }
 
 std::string ssh_line(const Rental& rental) {
@@ -289,6 +314,20 @@ void add_terminate(Commands& commands) {
         remark(fmt::format("{} is being terminated, with its disk", rental.id));
         if (!dropped) remark(dropped.error().text);
         return Exit::ok;
+    });
+}
+
+void add_ssh(Commands& commands) {
+    auto flags = std::make_shared<SshFlags>();
+    auto* command = commands.add("ssh", "Machines", "Sign in to an instance of `berth create`", "berth ssh mine\n  berth ssh i-0123456789abcdef0 -- tail -f /var/log/syslog");
+    command->add_option("instance,--instance-id", flags->id, "its id or its name")->required();
+    command->add_option("-i,--identity", flags->identity, "the private key, if ssh does not find it by itself")->type_name("FILE");
+    command->add_option("command", flags->command, "run that instead of a shell");
+    commands.set_action(command, [&commands, flags]() -> Result<Exit> {
+        const auto counter = TRY(Counter::open(commands.shared()));
+        const auto rental = TRY(counter->desk->find(flags->id));
+        counter->narrator.clear();
+        return run_ssh(rental, *flags);
     });
 }
 

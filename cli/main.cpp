@@ -50,6 +50,7 @@ void add_commands(Commands& commands) {
     add_pools(commands);
     add_cost(commands);
     add_terminate(commands);
+    add_ssh(commands);
     add_service(commands);
     add_config(commands);
     add_doctor(commands);

@@ -126,6 +126,16 @@ try:
     status = ada.ok("status", "--instance-id", second["instance"])
     expect(second["ssh"] in status and "$0.010" in status, status)
 
+    # ---- signing in: the system's ssh takes over, with its exit code
+    os.mkdir(ada.folder + "/bin")
+    with open(ada.folder + "/bin/ssh", "w") as file:
+        file.write('#!/bin/sh\necho "$@"\nexit 7\n')
+    os.chmod(ada.folder + "/bin/ssh", 0o755)
+    signs_in = Person(between.url, PATH=ada.folder + "/bin:" + os.environ["PATH"])
+    code, out, _ = signs_in.run("ssh", second["instance"], "-i", "/k", "--", "uname", "-a")
+    expect(code == 7 and out == f"-o HostKeyAlias={second['instance']} -i /k ubuntu@{second['address']} uname -a\n", (code, out))
+    ada.fails(4, ["made without --public-key"], "ssh", first["instance"])
+
     # ---- its end: stopped by the service, extended from there, marked when its tag is gone, ended for good
     set_end(first["instance"], -5)
     served = ada.run("service", "--once")
