@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a machine costs, from the list that is shipped with berth (prices.tsv: on-demand, Linux, by region) and from what
-// an operator says of his own contract. Pure. Amazon's own prices are asked for nowhere: they need rights of their own.
+// an operator says of his own contract. Pure. Of Amazon only the spot prices are asked for, by the scaler.
 #pragma once
 
 #include <cstdint>

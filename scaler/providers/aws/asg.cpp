@@ -88,6 +88,7 @@ Provided<void> AsgProvider::look_at(Pool& pool) {
         pool.audited_at = now;
     }
     TRY(tag_matches(pool));
+    pool.spot_prices.renew(*TRY(account_.ec2(pool.region)), pool.seen.machines, now);
     keep_hooks_waiting(pool, *autoscaling);
     // What failed in the group's own records is failed by the core; the group goes on trying by itself.
     std::erase_if(pool.open, [&](const auto& launch) {
@@ -199,7 +200,7 @@ void AsgProvider::add_to(Listed& listed, const Pool& pool) const {
         if (const auto at = machines.find(member.instance); at != machines.end()) {
             const auto& machine = at->second;
             instance = to_instance(machine);
-            instance.price = HostPrice{machine.type, machine.zone, machine.spot, aws::price_of(pool.region, machine.type, account_.policy().prices).value_or(0)};
+            instance.price = pool.spot_prices.of(machine, pool.region, account_.policy());
         }
         const auto by_ec2 = instance.state;
         instance.state = state_of(member);
@@ -291,7 +292,7 @@ aws::Microdollars AsgProvider::cost_at(const Pool& pool, std::int64_t desired) c
     for (const auto& member : pool.seen.group.members) {
         const auto at = pool.seen.machines.find(member.instance);
         if (!is_live(member) || at == pool.seen.machines.end()) continue;
-        const auto price = aws::price_of(pool.region, at->second.type, account_.policy().prices).value_or(0);
+        const aws::Microdollars price = pool.spot_prices.of(at->second, pool.region, account_.policy()).microdollars_per_hour;
         sum += price;
         const auto since = at->second.launched_at.value_or(Instant{});
         if (since >= newest_at) newest = price;

@@ -23,6 +23,7 @@
 #include "events/pools_config.hpp"
 #include "scaler/provider.hpp"
 #include "scaler/providers/aws/group.hpp"
+#include "scaler/providers/aws/spot_prices.hpp"
 
 namespace berth::scaler {
 
@@ -56,6 +57,7 @@ private:
         Instant audited_at;
         std::map<std::string, Instant> beaten_at;   // hooks' heartbeats, by instance
         std::vector<LaunchTrouble> troubles;
+        SpotPrices spot_prices;
     };
     AsgProvider(const Clock& clock, AwsPolicy policy, aws::Environment environment, std::function<void(Duration)> pause)
         : account_(clock, std::move(policy), std::move(environment), std::move(pause)) {}

@@ -63,6 +63,7 @@ Provided<std::map<std::string, Machine>> Ec2Provider::look() {
                          {"Filter.2.Name", std::string{"tag:"} + tag_kind}, {"Filter.2.Value.1", kind_host}};
     auto machines = TRY(provided(aws::describe(cloud, std::move(ours))));
     TRY(give_marks_back(cloud, machines));
+    spot_prices_.renew(cloud, machines, account_.clock().now());
     seen_ = machines;
     return machines;
 }
@@ -87,7 +88,7 @@ Provided<void> Ec2Provider::give_marks_back(aws::Client& cloud, std::map<std::st
 }
 
 std::optional<HostPrice> Ec2Provider::price(const Machine& machine) const {
-    return HostPrice{machine.type, machine.zone, machine.spot, aws::price_of(region_, machine.type, account_.policy().prices).value_or(0)};
+    return spot_prices_.of(machine, region_, account_.policy());
 }
 
 Instance Ec2Provider::shown(const Machine& machine) const {
@@ -162,7 +163,7 @@ std::optional<ProviderError> Ec2Provider::over_budget(const Pool& pool) const {
     if (most <= 0) return std::nullopt;
     std::uint64_t spent = 0;
     for (const auto& [id, machine] : seen_) {
-        if (machine.state == "running" || machine.state == "pending") spent += aws::price_of(region_, machine.type, account_.policy().prices).value_or(0);
+        if (machine.state == "running" || machine.state == "pending") spent += spot_prices_.of(machine, region_, account_.policy()).microdollars_per_hour;
     }
     const auto& type = pool.recipes.front().type;
     const auto price = aws::price_of(region_, type, account_.policy().prices);

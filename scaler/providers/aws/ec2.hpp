@@ -20,6 +20,7 @@
 #include "events/pools_config.hpp"
 #include "scaler/provider.hpp"
 #include "scaler/providers/aws/machines.hpp"
+#include "scaler/providers/aws/spot_prices.hpp"
 
 namespace berth::scaler {
 
@@ -67,6 +68,7 @@ private:
     std::string region_;
     std::map<PoolName, Pool> pools_;
     std::map<std::string, Machine> seen_;       // last
+    SpotPrices spot_prices_;
     std::map<std::string, Instant> restored_;   // machines whose marks were put back
 };
 

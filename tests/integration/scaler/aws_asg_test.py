@@ -203,6 +203,19 @@ expect(fake.desired == 2 and len(refused_ones) == 2 and {one["failure"] for one 
 expect("another machine of group workers costs $0.096, and [provider.aws] spend_per_hour_max is $0.200" in refused_ones[0]["text"], refused_ones)
 end(server, probe)
 
+# ---- spot machines cost what their zone's market says now; asked for rarely; without the right, as on demand
+fake, faults, server, probe = scene(desired=1, spot="0.0314")
+for _ in range(3):
+    fake.tick()
+expect([probe.ask("list")["instances"][0]["price"] for _ in range(3)] == [31400] * 3 and fake.spot_prices_asked == 1, fake.spot_prices_asked)
+ours = boto3.client("ec2", endpoint_url=server.url)
+history = ours.describe_spot_price_history(InstanceTypes=["m5.large"])["SpotPriceHistory"]
+expect({one["SpotPrice"] for one in history if one["AvailabilityZone"] == "us-east-1a"} == {"0.0314", "0.09", "0.08"}, "boto3 reads the same")
+probe.ask("again")
+faults.denied = {"DescribeSpotPriceHistory"}
+expect(probe.ask("list")["instances"][0]["price"] == 96000, "counted as on demand")
+end(server, probe)
+
 # ---- quota and capacity stand only in the group's records; trying again asks for no more machines
 for broken, kind in (("quota", "quota"), ("capacity", "capacity")):
     fake, faults, server, probe = scene()

@@ -31,6 +31,7 @@ class Group:
         self.activities, self.hooks, self.policies, self.suspended = [], [], [], set()
         self.protects_new, self.boot_ticks = False, 2
         self.page = 100
+        self.spot, self.spot_prices_asked = "", 0      # dollars per hour; empty: on demand
         self.faults, self.chance = faults, random.Random(seed)
         self.count, self.launched = 0, 0
         self.written = []          # (action, parameters) of all that changes something
@@ -210,9 +211,18 @@ class Group:
             tags = "".join(f"<item><key>{k}</key><value>{v}</value></item>" for k, v in self.tags.get(name, {}).items())
             items += (f"<item><reservationId>r-1</reservationId><instancesSet><item><instanceId>{name}</instanceId><instanceType>m5.large</instanceType>"
                       f"<instanceState><code>16</code><name>{member['ec2'] or EC2[member['state']]}</name></instanceState><privateIpAddress>10.0.0.{int(name[2:], 16) % 250}</privateIpAddress>"
+                      f"{'<instanceLifecycle>spot</instanceLifecycle>' if self.spot else ''}"
                       f"<launchTime>{member['launched'].isoformat().replace('+00:00', 'Z')}</launchTime><placement><availabilityZone>us-east-1a</availabilityZone></placement>"
                       f"<tagSet>{tags}</tagSet></item></instancesSet></item>")
         return f"<reservationSet>{items}</reservationSet>"
+
+    def DescribeSpotPriceHistory(self, form):
+        self.spot_prices_asked += 1
+        return "<spotPriceHistorySet>" + "".join(
+            f"<item><instanceType>m5.large</instanceType><productDescription>Linux/UNIX</productDescription><spotPrice>{price}</spotPrice>"
+            f"<timestamp>2026-11-27T{hour}:00:00.000Z</timestamp><availabilityZone>{zone}</availabilityZone></item>"
+            for zone, hour, price in (("us-east-1a", "08", "0.09"), ("us-east-1a", "09", self.spot), ("us-east-1a", "07", "0.08"), ("us-east-1b", "10", "0.07"),
+                                      ("us-east-1c", "10", "free"))) + "</spotPriceHistorySet>"
 
     def CreateTags(self, form):
         for n in range(1, 10):
