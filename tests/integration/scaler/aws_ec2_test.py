@@ -146,10 +146,10 @@ try:
     told = probe.launch("l-7", "l-8")
     expect([bool(one["error"]) for one in told.values()] == [False, True], f"the spot one costs what its market says; one on demand beside it, and the next is over the budget: {told}")
     expect("spend_per_hour_max is $0.250" in told["l-8"]["error"]["text"] and told["l-8"]["error"]["failure"] == "quota", told)
+    expect("InstanceLifecycle" not in machine(told["l-7"]["instance"]), "on demand where there is no spot")
     for one in probe.listed():
         probe.ask("terminate", instance=one)
-    made = probe.launch("l-9")["l-9"]
-    expect(made["error"] is None and "InstanceLifecycle" not in machine(made["instance"]), "on demand")
+    expect(probe.launch("l-9")["l-9"]["error"] is None, "what has ended costs nothing")
     probe.close()
 
     # ---- what can not be: said before anything is launched
