@@ -93,6 +93,12 @@ std::vector<Column> claim_columns(Instant now) {
             {"URL", text("url")},
             {"LINK", text("link")},
             {"HOST", text("host"), Shown::wide},
+            {"TYPE", [](const Json& row) { return find(row, "price") == nullptr ? std::string{} : text_at(*find(row, "price"), "machine_type"); }, Shown::when_any},
+            {"$/HOUR", [](const Json& row) {
+                 const auto* price = find(row, "price");
+                 const auto* amount = price == nullptr ? nullptr : find(*price, "microdollars_per_hour");
+                 return amount == nullptr ? std::string{} : aws::dollars(amount->get<aws::Microdollars>());
+             }, Shown::when_any, Align::right},
             {"INSTANCE", text("instance"), Shown::wide},
             {"IP", text("ip"), Shown::wide},
             {"PORT", text("port"), Shown::wide, Align::right},

@@ -95,6 +95,13 @@ void add_fleet(Families& out, const View& view) {
     for (const auto& [name, pool] : view.pools) out.add(pool.buffer, {{"pool", name.value}, {"unit", word(pool.buffer_unit)}});
     out.begin("berth_pool_hosts_max", "Most hosts of a pool.", as_gauge);
     for (const auto& [name, pool] : view.pools) out.add(pool.hosts_max, {{"pool", name.value}});
+    std::map<std::string, double> spent;
+    for (const auto& [name, pool] : view.pools) spent[name.value] = 0;
+    for (const auto& [id, host] : view.hosts) {
+        if (host.liveness != Liveness::gone && host.price) spent[host.pool.value] += static_cast<double>(host.price->microdollars_per_hour) / 1e6;
+    }
+    out.begin("berth_pool_dollars_per_hour", "What the hosts of a pool cost, by their provider's prices; 0 where nobody says any.", as_gauge);
+    for (const auto& [pool, dollars] : spent) out.add(dollars, {{"pool", pool}});
 }
 
 /// By family of service: "host" stands for all hosts.

@@ -127,7 +127,8 @@ function showPools(pools) {
       strip,
       el('p', { class: 'figures' }, figure(pool.leased, 'leased'), figure(pool.ready, 'ready'),
         pool.stopping ? figure(pool.stopping, 'stopping') : null, pool.quarantined ? figure(pool.quarantined, 'quarantined') : null,
-        pool.launching ? figure(pool.launching, pool.launching === 1 ? 'host launching' : 'hosts launching') : null, pool.waiting ? figure(pool.waiting, 'waiting') : null));
+        pool.launching ? figure(pool.launching, pool.launching === 1 ? 'host launching' : 'hosts launching') : null, pool.waiting ? figure(pool.waiting, 'waiting') : null,
+        pool.microdollars_per_hour ? figure(`$${(pool.microdollars_per_hour / 1e6).toFixed(2)}`, 'an hour') : null));
   }) : [none('No pool is known. Pools stand in berth.toml as [pool.<name>].')]));
 }
 

@@ -246,6 +246,7 @@ with stage:
         say(f"{turns} times somebody meddled, {len(amazon.ended_by_group)} machines the group ended by itself")
         with amazon.lock:
             amazon.group.desired = min(amazon.group.desired + 1, amazon.group.max)
+        wait_for("what each machine costs stands beside it (req 31)", lambda: "m5.large   $0.096" in stage.cli("hosts").stdout, 30)
         wait_for("what others changed is told", lambda: "somebody else set the desired number" in stage.cli("pools").stderr, 60)
     except AssertionError:
         amazon.tell()

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "gateway/metrics.hpp"
 #include "gateway/openapi.hpp"
 #include "gateway/pages.hpp"
 #include "gateway/shapes.hpp"
@@ -23,6 +24,20 @@ std::vector<std::string> keys_of(const Json& object) {
 }
 
 Json read(const Step& decided) { return Json::parse(std::get<HttpAnswer>(decided).body); }
+
+TEST(Metrics, req31_what_a_pool_costs_per_hour_is_there_by_what_runs) {
+    Picture picture;
+    picture.view.pools[PoolName{"lab"}] = {};
+    picture.view.pools[PoolName{"attic"}] = {};
+    for (const auto& [name, liveness] : {std::pair{"h-1", Liveness::live}, {"h-2", Liveness::live}, {"h-3", Liveness::gone}}) {
+        HostView host{.host = HostId{name}, .pool = PoolName{"lab"}, .liveness = liveness};
+        host.price = HostPrice{"t3.large", "z", false, 83'200};
+        picture.view.hosts[host.host] = host;
+    }
+    const auto text = metrics_text(picture, {}, Instant{});
+    EXPECT_THAT(text, HasSubstr("berth_pool_dollars_per_hour{pool=\"lab\"} 0.1664"));
+    EXPECT_THAT(text, HasSubstr("berth_pool_dollars_per_hour{pool=\"attic\"} 0\n"));
+}
 
 TEST(OpenApi, tells_of_every_route_and_of_nothing_else) {
     const auto document = Json::parse(openapi_document());
