@@ -93,12 +93,6 @@ std::vector<Column> claim_columns(Instant now) {
             {"URL", text("url")},
             {"LINK", text("link")},
             {"HOST", text("host"), Shown::wide},
-            {"TYPE", [](const Json& row) { return find(row, "price") == nullptr ? std::string{} : text_at(*find(row, "price"), "machine_type"); }, Shown::when_any},
-            {"$/HOUR", [](const Json& row) {
-                 const auto* price = find(row, "price");
-                 const auto* amount = price == nullptr ? nullptr : find(*price, "microdollars_per_hour");
-                 return amount == nullptr ? std::string{} : aws::dollars(amount->get<aws::Microdollars>());
-             }, Shown::when_any, Align::right},
             {"INSTANCE", text("instance"), Shown::wide},
             {"IP", text("ip"), Shown::wide},
             {"PORT", text("port"), Shown::wide, Align::right},
@@ -129,6 +123,12 @@ std::vector<Column> host_columns(Instant now) {
                  return leaving == nullptr ? std::string{} : relative(by, now) + ": " + text_at(*leaving, "why");
              }, Shown::when_any},
             {"HOMES", text("home_trouble"), Shown::when_any},
+            {"TYPE", [](const Json& row) { return find(row, "price") == nullptr ? std::string{} : text_at(*find(row, "price"), "machine_type"); }, Shown::when_any},
+            {"$/HOUR", [](const Json& row) {
+                 const auto* price = find(row, "price");
+                 const auto* amount = price == nullptr ? nullptr : find(*price, "microdollars_per_hour");
+                 return amount == nullptr ? std::string{} : aws::dollars(amount->get<aws::Microdollars>());
+             }, Shown::when_any, Align::right},
             {"INSTANCE", text("instance"), Shown::wide},
             {"IP", text("private_ip"), Shown::wide},
             {"PORT", text("proxy_port"), Shown::wide, Align::right},
