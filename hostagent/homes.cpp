@@ -76,7 +76,7 @@ void job_failed(Turn& turn, Slot& slot, std::string event, const std::string& wh
     ++home.failures;
     home.text = turn.cut(fmt::format("{}: {}", what, error.text));
     home.not_before = turn.now + pause_after(turn.state.policy, home.failures);
-    turn.note(Weight::odd, std::move(event), slot, home.text);
+    turn.note(Severity::warning, std::move(event), slot, home.text);
     turn.out.beat = true;
 }
 
@@ -180,7 +180,7 @@ void hear(Turn& turn, const HomesChecked& heard) {
     state.check_homes_at = turn.now + (heard.outcome ? state.policy.home_check_every : state.policy.home_retry_max);
     const bool one_fails = std::any_of(state.slots.begin(), state.slots.end(), [](const Slot& slot) { return slot.home.failures > 0; });
     if (heard.outcome && one_fails && !state.home_trouble.empty()) return;    // only a save shows that there is room again
-    if (!heard.outcome && state.home_trouble.empty()) turn.out.notes.push_back({Weight::odd, "homes.in_trouble", 0, {}, turn.cut(heard.outcome.error().text)});
+    if (!heard.outcome && state.home_trouble.empty()) turn.out.notes.push_back({Severity::warning, "homes.in_trouble", 0, {}, turn.cut(heard.outcome.error().text)});
     set_trouble(turn, heard.outcome ? "" : turn.cut(heard.outcome.error().text));
 }
 
@@ -189,7 +189,7 @@ void hear(Turn& turn, const HomeRestored& heard) {
     if (slot == nullptr) return;
     if (heard.outcome) {
         const auto bytes = slot->record.home->archive ? slot->record.home->archive->bytes : 0;
-        turn.note(Weight::usual, "home.restored", *slot, fmt::format("{} in {}", size_text(bytes), to_text(turn.now - slot->home.began_at)));
+        turn.note(Severity::info, "home.restored", *slot, fmt::format("{} in {}", size_text(bytes), to_text(turn.now - slot->home.began_at)));
         job_done(*slot);
         slot->record.home_stand = HomeStand::here;
         turn.save(*slot);
@@ -214,7 +214,7 @@ void hear(Turn& turn, const HomeSaved& heard) {
     slot->home.save_at = turn.now + slot->record.home->rule.save_every_ms;
     if (heard.outcome) {
         const auto& kept = *heard.outcome;
-        turn.note(Weight::usual, "home.archived", *slot,
+        turn.note(Severity::info, "home.archived", *slot,
                   fmt::format("{} of {} in {}, snapshot {}", slot->home.last ? "the last" : "one", size_text(kept.bytes),
                               to_text(turn.now - slot->home.began_at), kept.snapshot.substr(0, 8)));
         job_done(*slot);
@@ -257,7 +257,7 @@ void hear(Turn& turn, const HomeDropped& heard) {
 void hear(Turn& turn, const EndNoticed& heard) {
     if (turn.state.notice == heard.notice) return;
     turn.state.notice = heard.notice;
-    turn.out.notes.push_back({Weight::odd, heard.notice ? "host.end_notice" : "host.end_notice_withdrawn", 0, {}, heard.notice ? turn.cut(heard.notice->text) : ""});
+    turn.out.notes.push_back({Severity::warning, heard.notice ? "host.end_notice" : "host.end_notice_withdrawn", 0, {}, heard.notice ? turn.cut(heard.notice->text) : ""});
     turn.out.beat = true;
 }
 

@@ -25,13 +25,13 @@ void hear(Turn& turn, const IdleIntended& heard) {
     if (intent.withdrawn.value_or(false)) {
         if (!slot.idle || slot.idle->reading || slot.idle->intent.stop_at != intent.stop_at) return;
         forget_intent(turn, slot);
-        return turn.note(Weight::usual, "slot.idle_withdrawn", slot, "the reaper takes its intent back");
+        return turn.note(Severity::info, "slot.idle_withdrawn", slot, "the reaper takes its intent back");
     }
     if (intent.last_use > turn.now) return;   // what was not seen yet can not have been quiet
     if (slot.idle && (slot.idle->reading || slot.idle->intent == intent)) return;
     slot.idle = IdleWatch{intent, false};
     show_notice(turn, slot);
-    turn.note(Weight::usual, "slot.idle_intended", slot, fmt::format("stops at {}", to_rfc3339(intent.stop_at)));
+    turn.note(Severity::info, "slot.idle_intended", slot, fmt::format("stops at {}", to_rfc3339(intent.stop_at)));
     look_when_due(turn, slot);
 }
 
@@ -58,7 +58,7 @@ void hear(Turn& turn, const ActivityRead& heard) {
     }
     if (against.empty()) return stop(turn, slot, fmt::format("idle: every signal quiet since {}", to_rfc3339(intent.quiet_since)));
     turn.out.objections.push_back({turn.state.setup.host, slot.record.workspace, slot.record.epoch, std::move(signals)});
-    turn.note(Weight::usual, "slot.objected", slot, fmt::format("its last use was said to be at {}, but:{}", to_rfc3339(intent.last_use), against));
+    turn.note(Severity::info, "slot.objected", slot, fmt::format("its last use was said to be at {}, but:{}", to_rfc3339(intent.last_use), against));
 }
 
 }  // namespace berth::hostagent

@@ -36,10 +36,10 @@ void remove_orphans(Turn& turn, const std::vector<FoundContainer>& found, std::u
         if (slot.record.container == container.container || slot.changed > mark || slot.work != Work::none) continue;
         ++state.counters.orphans;
         if (!slot.record.container.empty()) {
-            turn.note(Weight::odd, "slot.two_containers", slot, container.container.value);
+            turn.note(Severity::warning, "slot.two_containers", slot, container.container.value);
             continue;
         }
-        turn.note(Weight::odd, "slot.orphan", slot, container.container.value);
+        turn.note(Severity::warning, "slot.orphan", slot, container.container.value);
         slot.work = Work::removing;
         slot.changed = ++state.changes;
         turn.operate(order);
@@ -62,7 +62,7 @@ void note_incident(Turn& turn, Slot& slot, const FoundById& found) {
     if (slot.record.phase != SlotPhase::bound || at == found.end()) return;
     const auto told = turn.cut(at->second.told);
     if (told == slot.incident) return;
-    turn.note(Weight::odd, told.empty() ? "slot.incident_over" : "slot.incident", slot, told.empty() ? slot.incident : told);
+    turn.note(Severity::warning, told.empty() ? "slot.incident_over" : "slot.incident", slot, told.empty() ? slot.incident : told);
     slot.incident = told;
     turn.out.beat = true;
     show_notice(turn, slot);
@@ -152,7 +152,7 @@ void hear(Turn& turn, const Listed& heard) {
     auto& state = turn.state;
     state.listing = false;
     if (!heard.found) {
-        turn.out.notes.push_back({Weight::odd, "engine.silent", 0, {}, turn.cut(heard.found.error().text)});
+        turn.out.notes.push_back({Severity::warning, "engine.silent", 0, {}, turn.cut(heard.found.error().text)});
         return;
     }
     const auto found = by_id(*heard.found);

@@ -86,7 +86,7 @@ bool wait_for(Turn& turn, std::vector<CallerId>& callers, CallerId caller) {
 }
 
 /// A lease that ended before this host ever heard that it began: now no late word can begin it (I9).
-void end_unseen(Turn& turn, Slot& slot, Epoch epoch, const WorkspaceId& workspace) {
+void fence_slot(Turn& turn, Slot& slot, Epoch epoch, const WorkspaceId& workspace) {
     auto& record = slot.record;
     const auto before = record.workspace;
     if (slot.use == ContainerUse::given) slot.use = ContainerUse::spoiled;
@@ -103,7 +103,7 @@ void end_unseen(Turn& turn, Slot& slot, Epoch epoch, const WorkspaceId& workspac
 }
 
 /// A lease of a later epoch is known while this one is not archived: it has to end first.
-void end_unsaved(Turn& turn, Slot& slot) {
+void stop_unsaved(Turn& turn, Slot& slot) {
     if (slot.record.phase == SlotPhase::binding || slot.record.phase == SlotPhase::bound) stop(turn, slot, "its slot has a later lease");
 }
 
@@ -154,11 +154,11 @@ void obey(Turn& turn, const LeaseOrder& order) {
             ++counters.strange_orders;
         } else if (order.wanted == Wanted::running) {
             if (!why_not(turn.state, *slot, order)) accept(turn, *slot, order);
-            else if (holds_unsaved(record)) end_unsaved(turn, *slot);
+            else if (holds_unsaved(record)) stop_unsaved(turn, *slot);
         } else if (holds_unsaved(record)) {
-            end_unsaved(turn, *slot);
+            stop_unsaved(turn, *slot);
         } else if (record.phase != SlotPhase::broken) {
-            end_unseen(turn, *slot, order.epoch, order.workspace);
+            fence_slot(turn, *slot, order.epoch, order.workspace);
         }
         return;
     }
@@ -219,7 +219,7 @@ void hear(Turn& turn, const OrdersHeard& heard) {
     auto& state = turn.state;
     const auto& orders = heard.orders;
     if (const auto error = why_not_term(turn, orders.term)) {
-        turn.out.notes.push_back({Weight::odd, "orders.stale", 0, {}, error->text});
+        turn.out.notes.push_back({Severity::warning, "orders.stale", 0, {}, error->text});
         return;
     }
     state.position_seen = std::max(state.position_seen, orders.position);
@@ -252,7 +252,7 @@ void hear(Turn& turn, const Asked<BindCommand>& asked) {
     if (order.epoch > record.epoch) {
         if (const auto error = why_not(turn.state, *slot, order)) {
             turn.refuse(asked.caller, *error);
-            if (holds_unsaved(record)) end_unsaved(turn, *slot);
+            if (holds_unsaved(record)) stop_unsaved(turn, *slot);
             return;
         }
         accept(turn, *slot, order);
@@ -291,10 +291,10 @@ void hear(Turn& turn, const Asked<StopCommand>& asked) {
         }
         if (holds_unsaved(record)) {
             turn.refuse(asked.caller, not_saved(*slot));
-            return end_unsaved(turn, *slot);
+            return stop_unsaved(turn, *slot);
         }
         if (!wait_for(turn, slot->stop_callers, asked.caller)) return;
-        return end_unseen(turn, *slot, command.epoch, command.workspace);
+        return fence_slot(turn, *slot, command.epoch, command.workspace);
     }
     if (!record.workspace.empty() && record.workspace != command.workspace) {
         return refuse_epoch(turn, asked.caller, *slot, command.epoch);
@@ -358,7 +358,7 @@ void hear(Turn& turn, const Asked<EraseCommand>& asked) {
 void hear(Turn& turn, const Erased& heard) {
     const auto found = turn.state.erasing.extract(heard.workspace);
     if (found.empty()) return;
-    turn.out.notes.push_back({heard.outcome ? Weight::usual : Weight::odd, "home.erased", 0, heard.workspace,
+    turn.out.notes.push_back({heard.outcome ? Severity::info : Severity::warning, "home.erased", 0, heard.workspace,
                               heard.outcome ? "" : turn.cut(heard.outcome.error().text)});
     for (const auto caller : found.mapped()) {
         if (heard.outcome) {
@@ -381,7 +381,7 @@ void hear(Turn& turn, const Asked<SealCommand>& asked) {
     if (!state.sealed) {
         state.sealed = true;
         turn.persist(PutSealed{});
-        turn.out.notes.push_back({Weight::usual, "host.sealed", 0, {}, ""});
+        turn.out.notes.push_back({Severity::info, "host.sealed", 0, {}, ""});
     }
     SealReply reply{.incarnation = state.setup.incarnation};
     for (const auto& slot : state.slots) {

@@ -152,7 +152,7 @@ void Process::carry_out(Decisions decisions) {
     for (const auto& notice : decisions.notices) show(notice);
     if (decisions.beat) beat_soon();
     for (const auto& note : decisions.notes) {
-        log_line(note.weight == Weight::odd ? LogLevel::warn : LogLevel::info, note.event,
+        log_line(note.severity == Severity::warning ? LogLevel::warn : LogLevel::info, note.event,
                  {{"slot", note.slot}, {"workspace", note.workspace}, {"why", note.text}});
     }
 }

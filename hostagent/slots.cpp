@@ -54,11 +54,11 @@ void start_failed(Turn& turn, Slot& slot, const std::string& text) {
     if (slot.restarts > 0 && slot.restarts < policy.restart_tries_max) {
         slot.wait_until = turn.now + policy.restart_pause * slot.restarts;
         ++slot.restarts;
-        turn.note(Weight::odd, "slot.restart_failed", slot, how);
+        turn.note(Severity::warning, "slot.restart_failed", slot, how);
         return turn.save(slot);
     }
     slot.record.text = how;
-    turn.note(Weight::odd, "slot.start_failed", slot, slot.record.text);
+    turn.note(Severity::warning, "slot.start_failed", slot, slot.record.text);
     stop(turn, slot, slot.record.text);
 }
 
@@ -108,7 +108,7 @@ void finish_stop(Turn& turn, Slot& slot) {
     slot.record.phase = SlotPhase::stopped;
     slot.idle.reset();
     turn.save(slot);
-    turn.note(Weight::usual, "slot.stopped", slot, slot.record.text);
+    turn.note(Severity::info, "slot.stopped", slot, slot.record.text);
     for (const auto caller : slot.stop_callers) turn.reply(caller, StopReply{slot.record.slot, slot.record.epoch, slot.record.archive});
     slot.stop_callers.clear();
     refuse_all(turn, slot.bind_callers, ended_error(slot));
@@ -128,7 +128,7 @@ void remove_failed(Turn& turn, Slot& slot, const Error& error) {
     slot.record.text = turn.cut(fmt::format("{} could not be removed after {} tries: {}", slot.record.container.value,
                                             slot.remove_failures, error.text));
     turn.save(slot);
-    turn.note(Weight::odd, "slot.broken", slot, slot.record.text);
+    turn.note(Severity::warning, "slot.broken", slot, slot.record.text);
     refuse_all(turn, slot.stop_callers, {ErrorKind::internal, slot.record.text});
     refuse_all(turn, slot.bind_callers, {ErrorKind::internal, slot.record.text});
 }
@@ -209,7 +209,7 @@ void accept(Turn& turn, Slot& slot, const LeaseOrder& order) {
     slot.wait_until = turn.now;
     slot.idle.reset();
     turn.save(slot);
-    turn.note(Weight::usual, "slot.accepted", slot, fmt::format("epoch {}", record.epoch.value));
+    turn.note(Severity::info, "slot.accepted", slot, fmt::format("epoch {}", record.epoch.value));
     drive(turn, slot);
 }
 
@@ -220,7 +220,7 @@ void stop(Turn& turn, Slot& slot, std::string why) {
     slot.wait_until = turn.now;
     slot.idle.reset();
     turn.save(slot);
-    turn.note(Weight::usual, "slot.stopping", slot, slot.record.text);
+    turn.note(Severity::info, "slot.stopping", slot, slot.record.text);
     drive(turn, slot);
 }
 
@@ -229,7 +229,7 @@ void container_ended(Turn& turn, Slot& slot, std::string how) {
     const auto& policy = turn.state.policy;
     slot.use = ContainerUse::spoiled;
     if (slot.record.workspace.empty()) {
-        turn.note(Weight::odd, "slot.standby_ended", slot, how);
+        turn.note(Severity::warning, "slot.standby_ended", slot, how);
         return stop(turn, slot, how);
     }
     if (slot.record.bound_at && *slot.record.bound_at + policy.restart_forgiven_after <= turn.now) slot.restarts = 0;
@@ -243,7 +243,7 @@ void container_ended(Turn& turn, Slot& slot, std::string how) {
     slot.record.text = turn.cut(how);
     slot.idle.reset();
     turn.save(slot);
-    turn.note(Weight::odd, "slot.environment_ended", slot, how);
+    turn.note(Severity::warning, "slot.environment_ended", slot, how);
     drive(turn, slot);
 }
 
@@ -288,14 +288,14 @@ void hear(Turn& turn, const Prepared& heard) {
             slot.record.text.clear();
             state.standby_pause = state.policy.standby_retry;
             turn.save(slot);
-            turn.note(Weight::usual, "slot.prepared", slot, slot.record.container.value);
+            turn.note(Severity::info, "slot.prepared", slot, slot.record.container.value);
         }
         return drive(turn, slot);
     }
     forget_container(slot);
     if (standby) {
         slot.record.text = turn.cut(fmt::format("a standby failed: {}", heard.outcome.error().text));
-        turn.note(Weight::odd, "slot.standby_failed", slot, slot.record.text);
+        turn.note(Severity::warning, "slot.standby_failed", slot, slot.record.text);
         state.standby_at = turn.now + state.standby_pause;
         const auto longest = is_in_trouble(state) ? state.policy.trouble_retry_max : state.policy.standby_retry_max;
         state.standby_pause = std::min(state.standby_pause * 2, longest);
@@ -339,7 +339,7 @@ void hear(Turn& turn, const Bound& heard) {
         const auto route = route_of(turn.state.setup, record, turn.now);
         turn.state.routes.insert_or_assign(record.workspace, route);
         turn.persist(route);
-        turn.note(Weight::usual, "slot.bound", slot, record.container.value);
+        turn.note(Severity::info, "slot.bound", slot, record.container.value);
         for (const auto caller : slot.bind_callers) {
             turn.reply(caller, bound_reply(turn.state.setup, record));
         }

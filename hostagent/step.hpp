@@ -190,10 +190,10 @@ struct Notice {
     std::optional<Leaving> leaving = std::nullopt;   // its machine is being emptied
 };
 
-BERTH_ENUM(Weight, usual, odd)
+BERTH_ENUM(Severity, info, warning)
 /// One line of diagnostics for each decision.
 struct Note {
-    Weight weight = Weight::usual;
+    Severity severity = Severity::info;
     std::string event;                    // "slot.bound"
     std::uint32_t slot = 0;
     WorkspaceId workspace;

@@ -20,8 +20,8 @@ struct Turn {
     void operate(Operation what) { out.operations.push_back(std::move(what)); }
     void reply(CallerId caller, ReplyBody body) { out.replies.push_back({caller, std::move(body)}); }
     void refuse(CallerId caller, Error error) { out.replies.push_back({caller, fail(std::move(error))}); }
-    void note(Weight weight, std::string event, const Slot& slot, std::string text) {
-        out.notes.push_back({weight, std::move(event), slot.record.slot, slot.record.workspace, std::move(text)});
+    void note(Severity severity, std::string event, const Slot& slot, std::string text) {
+        out.notes.push_back({severity, std::move(event), slot.record.slot, slot.record.workspace, std::move(text)});
     }
     /// The record is durable before anything else happens, and the allocator hears of it at once.
     void save(Slot& slot) {

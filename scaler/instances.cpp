@@ -72,7 +72,7 @@ void start_stopped(Turn& turn, const std::string& provider, const Listing& listi
         const auto* host = hosts->on(instance);
         if (!host || host->admission == Admission::draining || host->ending) continue;
         turn.line(LogLevel::warn, "host.start", host->host.value, fmt::format("{} lists its instance {} as stopped, which nobody here did", provider, instance.instance));
-        opened(state.starting[instance.instance]);
+        begin_attempt(state.starting[instance.instance]);
         names.push_back(instance.instance);
     }
     if (!names.empty()) state.start_calls[turn.call(provider, StartCall{names})] = names;
@@ -89,9 +89,9 @@ void tell_prices(Turn& turn, const Listing& listing) {
         if (!hosts) hosts.emplace(state.view);
         const auto* host = hosts->on(instance);
         if (!host || host->price == instance.price) continue;
-        auto& trying = state.pricing[host->host];
-        if (!may_try(trying, turn.now)) continue;
-        opened(trying);
+        auto& attempts = state.pricing[host->host];
+        if (!may_try(attempts, turn.now)) continue;
+        begin_attempt(attempts);
         state.price_asks[turn.ask(HostPricedRequest{{host->host, host->incarnation}, *instance.price})] = host->host;
     }
 }
@@ -156,7 +156,7 @@ void answer_protect_call(Turn& turn, const std::vector<std::string>& instances, 
 }
 
 void answer_start_call(Turn& turn, const std::vector<std::string>& instances, const CallAnswered& answered) {
-    for (const auto& name : instances) closed(turn.state.policy, turn.state.starting[name], turn.now);
+    for (const auto& name : instances) end_attempt(turn.state.policy, turn.state.starting[name], turn.now);
     if (answered.error) turn.line(LogLevel::warn, "host.start_failed", fmt::format("{}", fmt::join(instances, " ")), answered.error->text);
     for (const auto& [name, error] : answered.instances) {
         if (error) turn.line(LogLevel::warn, "host.start_failed", name, error->text);
@@ -164,7 +164,7 @@ void answer_start_call(Turn& turn, const std::vector<std::string>& instances, co
 }
 
 void answer_price(Turn& turn, const HostId& host, const Answer& answer) {
-    closed(turn.state.policy, turn.state.pricing[host], turn.now);
+    end_attempt(turn.state.policy, turn.state.pricing[host], turn.now);
     if (answer) turn.state.pricing.erase(host);
     else turn.line(LogLevel::warn, "ask.refused", host.value, answer.error().text);
 }

@@ -23,7 +23,7 @@ bool may_be_tried_again(LaunchFailure failure) {
 void fail_launch(Turn& turn, const LaunchId& launch, Flight& flight, LaunchFailure failure, std::string text) {
     if (!may_try(flight.failing, turn.now)) return;
     turn.line(LogLevel::warn, "launch.failed", launch.value, fmt::format("{}: {}", to_string(failure), text));
-    opened(flight.failing);
+    begin_attempt(flight.failing);
     const auto id = turn.ask(LaunchFailedRequest{.launch = launch, .failure = failure, .text = std::move(text)});
     turn.state.flight_asks[id] = launch;
 }
@@ -43,7 +43,7 @@ bool meet(Turn& turn, const LaunchStarted& launch, const Instance& found, const 
     if (!may_try(flight.meeting, turn.now)) return flight.meeting.open;
     for (const auto& [id, host] : turn.state.view.hosts) {
         if (host.liveness == Liveness::gone || instance_of(host) != found.instance || !is_life_of(found, host.incarnation)) continue;
-        opened(flight.meeting);
+        begin_attempt(flight.meeting);
         turn.line(LogLevel::info, "launch.met", launch.launch.value, fmt::format("by host {} on instance {}", id.value, found.instance));
         turn.state.meeting_asks[turn.ask(LaunchMetRequest{launch.launch, {id, host.incarnation}, pool.provider})] = launch.launch;
         return true;
@@ -100,7 +100,7 @@ void call_provider(Turn& turn, const PoolDefined& pool, const std::vector<Launch
         for (const auto& [launch, of_pool, started_at, deadline] : part) {
             ids.push_back(launch);
             turn.line(LogLevel::info, "launch.call", launch.value, fmt::format("one host for pool {} from {}", pool.pool.value, pool.provider));
-            opened(turn.state.flights.at(launch).calling);
+            begin_attempt(turn.state.flights.at(launch).calling);
         }
         turn.state.launch_calls[turn.call(pool.provider, LaunchCall{part, pool})] = std::move(ids);
     }
@@ -110,7 +110,7 @@ void take_outcome(Turn& turn, const LaunchOutcome& outcome) {
     const auto at = turn.state.flights.find(outcome.launch);
     if (at == turn.state.flights.end()) return;
     auto& flight = at->second;
-    closed(turn.state.policy, flight.calling, turn.now);
+    end_attempt(turn.state.policy, flight.calling, turn.now);
     if (!outcome.error) {
         flight.accepted = true;
         flight.instance = outcome.instance ? outcome.instance->instance : "";
@@ -152,14 +152,14 @@ void answer_launch_call(Turn& turn, const std::vector<LaunchId>& launches, const
 void answer_meeting(Turn& turn, const LaunchId& launch, const Answer& answer) {
     const auto at = turn.state.flights.find(launch);
     if (at == turn.state.flights.end()) return;
-    closed(turn.state.policy, at->second.meeting, turn.now);
+    end_attempt(turn.state.policy, at->second.meeting, turn.now);
     if (!answer) turn.line(LogLevel::warn, "ask.refused", launch.value, answer.error().text);
 }
 
 void answer_flight(Turn& turn, const LaunchId& launch, const Answer& answer) {
     const auto at = turn.state.flights.find(launch);
     if (at == turn.state.flights.end()) return;
-    closed(turn.state.policy, at->second.failing, turn.now);
+    end_attempt(turn.state.policy, at->second.failing, turn.now);
     if (!answer) turn.line(LogLevel::warn, "ask.refused", launch.value, answer.error().text);
 }
 

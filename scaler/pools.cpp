@@ -105,7 +105,7 @@ void ask_for_hosts(Turn& turn, const PoolDefined& pool, PoolWatch& watch, const 
                                   : fmt::format("the pool has {} hosts, at least {} are wanted", level.hosts, pool.hosts_min);
     turn.line(LogLevel::info, "pool.launch", pool.pool.value, fmt::format("{} hosts: {}", count, why));
     watch.asked = count;
-    opened(watch.asking);
+    begin_attempt(watch.asking);
     const auto id = turn.ask(LaunchRequest{.pool = pool.pool, .count = count, .why = std::move(why), .evidence = need.evidence});
     turn.state.pool_asks[id] = pool.pool;
 }
@@ -196,7 +196,7 @@ void answer_pool(Turn& turn, const PoolName& pool, const Answer& answer) {
             if (!turn.state.view.launches.contains(launch)) watch.granted[launch] = turn.now + turn.state.policy.grant_promise;
         }
     } else {
-        closed(turn.state.policy, watch.asking, turn.now);
+        end_attempt(turn.state.policy, watch.asking, turn.now);
         turn.line(LogLevel::warn, "pool.launch_refused", pool.value, answer.error().text);
     }
 }

@@ -21,11 +21,11 @@ namespace {
 void enter(Victim& victim, VictimPhase phase, Instant now) {
     victim.phase = phase;
     victim.since = now;
-    victim.trying = {};
+    victim.attempts = {};
 }
 
 void ask(Turn& turn, Victim& victim, AskBody body) {
-    opened(victim.trying);
+    begin_attempt(victim.attempts);
     turn.state.victim_asks[turn.ask(std::move(body))] = victim.host.host;
 }
 
@@ -86,9 +86,9 @@ bool is_gone(const State& state, const HostView& host, const Victim& victim) {
 
 void end_instance(Turn& turn, const HostView& host, Victim& victim) {
     const auto provider = provider_of(turn.state.view, host);
-    if (provider.empty() || is_owners(turn.state, host) || !may_call(turn.state)) return closed(turn.state.policy, victim.trying, turn.now);
+    if (provider.empty() || is_owners(turn.state, host) || !may_call(turn.state)) return end_attempt(turn.state.policy, victim.attempts, turn.now);
     enter(victim, VictimPhase::ending, turn.now);
-    opened(victim.trying);
+    begin_attempt(victim.attempts);
     turn.line(LogLevel::info, "host.end", host.host.value, victim.why);
     const auto id = turn.call(provider, TerminateCall{instance_of(host), host.incarnation});
     turn.state.victim_calls[id] = host.host;
@@ -96,7 +96,7 @@ void end_instance(Turn& turn, const HostView& host, Victim& victim) {
 
 void drive(Turn& turn, const HostView& host, Victim& victim, bool needed) {
     const auto& policy = turn.state.policy;
-    if (!may_try(victim.trying, turn.now)) return;
+    if (!may_try(victim.attempts, turn.now)) return;
     const bool sealed = host.admission == Admission::draining;
     const bool in_use = !host.idle();
     if (victim.phase == VictimPhase::cordoning && host.admission != Admission::open) {
@@ -192,7 +192,7 @@ void answer_victim(Turn& turn, const HostId& id, const Answer& answer) {
     const auto at = turn.state.victims.find(id);
     if (at == turn.state.victims.end()) return;
     auto& victim = at->second;
-    closed(turn.state.policy, victim.trying, turn.now);
+    end_attempt(turn.state.policy, victim.attempts, turn.now);
     const auto* host = turn.state.view.host_of(victim.host);
     if (!answer) {
         turn.line(LogLevel::warn, "ask.refused", id.value, fmt::format("{}: {}", to_string(victim.phase), answer.error().text));
@@ -224,7 +224,7 @@ void answer_victim_call(Turn& turn, const HostId& id, const CallAnswered& answer
     if (at == turn.state.victims.end()) return;
     auto& victim = at->second;
     if (!answered.error) return enter(victim, VictimPhase::confirming, turn.now);
-    closed(turn.state.policy, victim.trying, turn.now);
+    end_attempt(turn.state.policy, victim.attempts, turn.now);
     turn.line(LogLevel::warn, "host.end_failed", id.value,
               fmt::format("{}: {}", to_string(answered.error->failure), answered.error->text));
 }

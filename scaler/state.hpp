@@ -25,7 +25,7 @@ using CallId = std::uint64_t;             // a call of a provider
 using CallerId = std::uint64_t;           // somebody who waits for our reply
 
 /// Something that is tried until it works: what is open now, and when it may be tried again.
-struct Trying {
+struct Attempts {
     bool open = false;
     std::uint32_t tries = 0;
     Instant not_before;
@@ -40,7 +40,7 @@ struct Pause {                            // after failed launches of one class
 struct PoolWatch {
     std::uint32_t asked = 0;              // hosts in the open request to the allocator
     std::map<LaunchId, Instant> granted;  // their facts are still on the way; counted until then at most
-    Trying asking;
+    Attempts asking;
     std::optional<Instant> scaled_at;     // last launch
     std::map<LaunchFailure, Pause> pauses;
     std::optional<Instant> surplus_since;
@@ -52,9 +52,9 @@ struct PoolWatch {
 struct Flight {
     bool accepted = false;                // the provider has it
     std::string instance;
-    Trying calling;
-    Trying failing;                       // allocator.launch_failed
-    Trying meeting;                       // allocator.launch_met
+    Attempts calling;
+    Attempts failing;                       // allocator.launch_failed
+    Attempts meeting;                       // allocator.launch_met
 };
 
 BERTH_ENUM(VictimPhase, cordoning, draining, checking, ending, confirming, uncordoning)
@@ -64,7 +64,7 @@ struct Victim {
     HostRef host;
     VictimPhase phase = VictimPhase::cordoning;
     Instant since;                        // of the phase
-    Trying trying;
+    Attempts attempts;
     Permit permit;
     std::string why;
 };
@@ -123,8 +123,8 @@ struct State {
     std::map<AskId, Orphan> orphan_asks;                 // may it be ended?
     std::map<CallId, Orphan> orphan_calls;               // it is being ended
     std::set<std::string> protecting;
-    std::map<std::string, Trying> starting;              // instances that were stopped behind our back
-    std::map<HostId, Trying> pricing;                    // hosts whose price is being written down
+    std::map<std::string, Attempts> starting;              // instances that were stopped behind our back
+    std::map<HostId, Attempts> pricing;                    // hosts whose price is being written down
     std::set<std::string> ending_orphans;                // instances, from the first question to the last answer
     AskId next_ask = 1;
     CallId next_call = 1;

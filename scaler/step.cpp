@@ -148,17 +148,17 @@ struct Taking {
 
 }  // namespace
 
-bool may_try(const Trying& trying, Instant now) { return !trying.open && trying.not_before <= now; }
+bool may_try(const Attempts& attempts, Instant now) { return !attempts.open && attempts.not_before <= now; }
 
-void opened(Trying& trying) {
-    trying.open = true;
-    ++trying.tries;
+void begin_attempt(Attempts& attempts) {
+    attempts.open = true;
+    ++attempts.tries;
 }
 
-void closed(const Policy& policy, Trying& trying, Instant now) {
-    trying.open = false;
-    const auto doublings = std::min<std::uint32_t>(trying.tries > 0 ? trying.tries - 1 : 0, 16);
-    trying.not_before = now + std::min(policy.retry_max, policy.retry * (1L << doublings));
+void end_attempt(const Policy& policy, Attempts& attempts, Instant now) {
+    attempts.open = false;
+    const auto doublings = std::min<std::uint32_t>(attempts.tries > 0 ? attempts.tries - 1 : 0, 16);
+    attempts.not_before = now + std::min(policy.retry_max, policy.retry * (1L << doublings));
 }
 
 bool may_call(const State& state) {

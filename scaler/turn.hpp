@@ -33,10 +33,10 @@ struct Turn : TurnOf<State, Decisions> {
 
 using Answer = Result<std::variant<Done, LaunchReply, Permit>>;
 
-bool may_try(const Trying& trying, Instant now);
-void opened(Trying& trying);
+bool may_try(const Attempts& attempts, Instant now);
+void begin_attempt(Attempts& attempts);
 /// After an answer: the next try not before a pause that doubles.
-void closed(const Policy& policy, Trying& trying, Instant now);
+void end_attempt(const Policy& policy, Attempts& attempts, Instant now);
 bool may_call(const State& state);
 const PoolDefined* pool_of(const State& state, const PoolName& name);
 

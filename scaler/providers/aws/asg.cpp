@@ -90,7 +90,7 @@ Provided<void> AsgProvider::look_at(Pool& pool) {
     TRY(tag_matches(pool));
     pool.spot_prices.renew(*TRY(account_.ec2(pool.region)), pool.seen.machines, now);
     keep_hooks_waiting(pool, *autoscaling);
-    // What failed in the group's own records is failed by the core; the group goes on trying by itself.
+    // What failed in the group's own records is failed by the core; the group goes on attempts by itself.
     std::erase_if(pool.open, [&](const auto& launch) {
         return launch.deadline <= now || (!pool.troubles.empty() && pool.troubles.back().at >= launch.started_at);
     });
