@@ -32,20 +32,20 @@ Result<void> check_request(const ClaimRequest& request) {
     return {};
 }
 
-Result<PoolDefined> pool_for(const View& view, const std::optional<PoolName>& asked) {
+Result<const PoolDefined*> pool_for(const View& view, const std::optional<PoolName>& asked) {
     if (asked) {
         const auto at = view.pools.find(*asked);
         if (at == view.pools.end()) return fail(ErrorKind::not_found, "there is no pool '{}'; see `berth pools`", asked->value);
         if (view.is_retired(*asked)) return fail(ErrorKind::not_found, "pool '{}' is retired: it is configured no more; see `berth pools`", asked->value);
-        return at->second;
+        return &at->second;
     }
     std::vector<const PoolDefined*> open;
     for (const auto& [name, pool] : view.pools) {
         if (view.is_retired(name)) continue;
-        if (name.value == "default") return pool;
+        if (name.value == "default") return &pool;
         open.push_back(&pool);
     }
-    if (open.size() == 1) return *open.front();
+    if (open.size() == 1) return open.front();
     return fail(ErrorKind::invalid, "name a pool: there are {} and none is called 'default'", open.size());
 }
 
@@ -136,7 +136,8 @@ Placed try_place(Turn& turn, const ClaimId& id, std::vector<std::string>& why_no
         return Placed::no_capacity;
     }
     const auto placement =
-        find_slot(turn.state, {claim.asked.pool, workspace ? std::optional{workspace->host} : std::nullopt, pin_of(turn.state, claim)}, turn.now, why_not);
+        find_slot(turn.state, {claim.asked.pool, workspace ? std::optional{workspace->host} : std::nullopt,
+                               workspace ? home_pin(turn.state, *workspace, claim.asked.pool) : std::nullopt}, turn.now, why_not);
     if (!placement) return Placed::no_capacity;
     if (auto queue = turn.state.queue.find(claim.asked.pool); queue != turn.state.queue.end()) {
         queue->second.erase(order_of(id));
@@ -201,8 +202,9 @@ void ask_claim(Turn& turn, const Asked<ClaimRequest>& asked) {
     if (state.claim_deadlines.size() >= state.policy.claims_open_max) {
         return turn.refuse(asked.caller, {ErrorKind::limit, fmt::format("{} claims wait already", state.policy.claims_open_max)});
     }
-    const auto pool = pool_for(state.view, request.pool);
-    if (!pool) return turn.refuse(asked.caller, pool.error());
+    const auto chosen = pool_for(state.view, request.pool);
+    if (!chosen) return turn.refuse(asked.caller, chosen.error());
+    const auto* const pool = *chosen;                    // facts about claims and leases leave it where it is
 
     const bool waits = !request.wait_ms || request.wait_ms->count() > 0;
     const auto wait = waits ? std::min(request.wait_ms.value_or(state.policy.claim_wait), state.policy.claim_wait_max)

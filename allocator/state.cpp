@@ -11,6 +11,7 @@ namespace berth::allocator {
 
 namespace {
 
+constexpr std::size_t facts_expected = 4;      // of one turn, mostly
 constexpr const char* retired_text = "the pool is configured no more";
 
 bool needs_driving(const WorkspaceView& workspace) {
@@ -59,9 +60,13 @@ public:
     void operator()(const ClaimGranted& fact) { forget_claim(state_, state_.view.claims.at(fact.claim)); }
     void operator()(const ClaimDenied& fact) { forget_claim(state_, state_.view.claims.at(fact.claim)); }
     void operator()(const LeaseGranted& fact) { moved(fact.workspace, fact.host); }
-    void operator()(const WorkspaceStarted& fact) { moved(fact.workspace, fact.host); }
+    void operator()(const WorkspaceStarted& fact) {
+        const auto rank = state_.ranks.find(fact.host);
+        const bool failed_before = rank != state_.ranks.end() && rank->second.second.failures != 0;
+        moved(fact.workspace, failed_before ? fact.host : HostId{});
+    }
     void operator()(const WorkspaceFailed& fact) { moved(fact.workspace, fact.host); }
-    void operator()(const WorkspaceStopping& fact) { moved(fact.workspace, fact.host); }
+    void operator()(const WorkspaceStopping& fact) { moved(fact.workspace, {}); }   // its slot is not free before and after
     void operator()(const WorkspaceStopped& fact) { moved(fact.workspace, fact.host); }
     void operator()(const WorkspaceDestroying& fact) { moved(fact.workspace, {}); }
     void operator()(const WorkspaceDestroyed& fact) { moved(fact.workspace, {}); }
@@ -117,7 +122,7 @@ private:
         const auto& workspace = state_.view.workspaces.at(id);
         if (workspace.state != WorkspaceState::starting) state_.restoring.erase(id);
         if (workspace.state != WorkspaceState::active) state_.save_wanted.erase(id);
-        if (needs_driving(state_.view.workspaces.at(id))) {
+        if (needs_driving(workspace)) {
             schedule(state_, id, now_);
         } else {
             unschedule(state_, id);
@@ -136,6 +141,7 @@ void Turn::record(Fact fact, std::string why, std::vector<std::string> evidence)
     if (std::holds_alternative<TookOver>(record.fact)) record.term = term_of(record.position, now);
     apply(state.view, record);
     std::visit(Indexer{state, now}, record.fact);
+    if (out.facts.empty()) out.facts.reserve(facts_expected);
     out.facts.push_back(std::move(record));
 }
 
@@ -169,9 +175,14 @@ void refresh_rank(State& state, const HostId& id) {
 }
 
 void schedule(State& state, const WorkspaceId& id, Instant at) {
-    unschedule(state, id);
-    state.due.emplace(at, id);
-    state.due_at[id] = at;
+    const auto [known, is_new] = state.due_at.try_emplace(id, at);
+    if (is_new) {
+        state.due.emplace(at, id);
+        return;
+    }
+    auto one = state.due.extract({std::exchange(known->second, at), id});
+    one.value().first = at;
+    state.due.insert(std::move(one));
 }
 
 void unschedule(State& state, const WorkspaceId& id) {

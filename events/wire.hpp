@@ -4,6 +4,7 @@
 // included by codec.cpp and by the few files that keep records of their own (ledger rows, the host's local KV).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <charconv>
@@ -49,8 +50,14 @@ public:
     void real(double value);
     void text(std::string_view value) {
         const auto size = value.size();
-        if (size < 32) byte(static_cast<unsigned char>(0xa0U | size));
-        else if (size <= 0xff) sized<1>(0xd9, size);
+        if (size < 32) {                         // as most: one append for both
+            std::array<char, 32> whole;
+            whole[0] = static_cast<char>(0xa0U | size);
+            std::copy_n(value.data(), size, whole.data() + 1);
+            to_.append(whole.data(), size + 1);
+            return;
+        }
+        if (size <= 0xff) sized<1>(0xd9, size);
         else if (size <= 0xffff) sized<2>(0xda, size);
         else sized<4>(0xdb, size);
         to_.append(value);

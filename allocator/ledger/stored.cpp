@@ -13,6 +13,7 @@
 #include "base/hash.hpp"
 #include "base/rng.hpp"
 #include "events/codec.hpp"
+#include "events/wire.hpp"
 
 namespace berth::allocator {
 
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int format_version = 1;
 constexpr std::uint32_t rows_at_once = 256;
+constexpr std::size_t fact_bytes = 512;          // of most
 constexpr std::uint32_t chain_size = SHA256_DIGEST_LENGTH;
 
 std::string next_chain(const std::string& before, const std::string& records) {
@@ -32,7 +34,11 @@ std::string next_chain(const std::string& before, const std::string& records) {
 
 /// The facts of one row, or of several where a row may not be so long.
 Result<void> add_rows(std::span<const FactRecord> facts, std::size_t bytes_max, const std::string& writer, std::string& chain, std::vector<Row>& to) {
-    auto records = encode(std::vector<FactRecord>(facts.begin(), facts.end()));
+    Bytes records;
+    records.reserve(facts.size() * fact_bytes);
+    wire::Packer packer(records);
+    packer.array(static_cast<std::uint32_t>(facts.size()));
+    for (const auto& fact : facts) wire::put_fact_record(packer, fact);
     if (records.size() > bytes_max) {
         if (facts.size() == 1) {
             return fail(ErrorKind::limit, "the fact at position {} has {} bytes; this store takes {} at most", facts.front().position.value,
