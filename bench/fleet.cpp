@@ -100,7 +100,7 @@ private:
     void connect_some() {
         while (connected_ < hosts_.size() && connected_ - registered_ < connecting_at_once) {
             const auto i = connected_++;
-            auto opened = bus::open_client(context_, {.type = zmq::socket_type::dealer}, keys_[i], broker_key_, address_);
+            auto opened = bus::open_client(context_, {.type = zmq::socket_type::dealer, .one_of_thousands = true}, keys_[i], broker_key_, address_);
             if (!opened) throw std::runtime_error(opened.error().text);
             hosts_[i].socket = std::move(*opened);
             watch(hosts_[i].socket.get(zmq::sockopt::fd), i);
@@ -267,6 +267,6 @@ int main(int count, char** words) {
     if (count < 5) return 2;
     const auto number = [&](int at, double otherwise) { return count > at ? std::stod(words[at]) : otherwise; };
     Fleet fleet(words[1], static_cast<std::uint32_t>(number(2, 1)), static_cast<std::uint32_t>(number(3, 1)),
-                static_cast<std::uint32_t>(number(4, 20)), number(5, 15'000) / 1e3, number(6, 1'000) / 1e3);
+                static_cast<std::uint32_t>(number(4, 20)), number(5, 15'000) / 1e3, number(6, 5'000) / 1e3);
     fleet.run();
 }

@@ -39,6 +39,7 @@ inline constexpr std::size_t id_bytes_max = 512;
 inline constexpr std::size_t depth_max = 16;
 inline constexpr std::uint32_t items_max = 8'192;                            // of one array or map
 inline constexpr std::size_t expired_per_tick_max = 4'096;
+inline constexpr Duration host_silence_max{15'000};                          // of them there are many: they beat more rarely
 inline constexpr Duration tick_period{50};
 inline constexpr Duration bind_patience{3'000};
 inline constexpr Duration bind_pause{50};

@@ -45,8 +45,14 @@ inline constexpr std::size_t counts = enum_names(Count{}).size();
 struct Worker {
     std::string service;
     std::string route;         // of its connection; the broker's own number, never the peer's choice
+    bool is_answered = false;  // a host's beat is; others are beaten each period, and hosts while they are asked something
+    Duration silence_max{0};   // then it counts as dead
     Instant heard;
+    Instant next_beat;
+    Instant due;               // when it is looked at next
     std::set<std::uint64_t> pending;
+
+    bool is_beaten() const { return !is_answered || !pending.empty(); }
 };
 
 struct Service {
@@ -69,13 +75,13 @@ struct State {
     Policy policy;
     std::string boot;                                    // of this broker: no tag of another fits
     std::map<std::string, Worker> workers;               // by peer name
+    std::set<std::pair<Instant, std::string>> due;       // of each worker: its next beat, or the end of its silence
     std::map<std::string, Service> services;
     std::map<std::string, std::string> host_routes;      // latest connection of each host
     std::map<std::uint64_t, Pending> pending;            // by the number in the tag
     std::set<std::pair<Instant, std::uint64_t>> deadlines;
     std::map<std::string, std::uint32_t> pending_of;     // how many, by caller
     std::uint64_t next_tag = 1;
-    Instant next_beat;
     std::array<std::uint64_t, counts> counted{};
 
     std::uint64_t& count(Count what) { return counted[static_cast<std::size_t>(what)]; }

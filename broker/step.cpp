@@ -69,6 +69,7 @@ Decisions lose_worker(State& state, const std::string& name, const std::string& 
     auto taken = state.workers.extract(name);
     if (taken.empty()) return {};
     const auto& worker = taken.mapped();
+    state.due.erase({worker.due, name});
     ++state.count(Count::workers_lost);
     const auto service = state.services.find(worker.service);
     std::erase(service->second.workers, name);
@@ -118,13 +119,22 @@ Decisions take_beat(const Passage& passage) {
         return {NotServing{passage.from.route}};
     }
     worker->second.heard = passage.now;
-    return {};
+    if (!worker->second.is_answered) return {};
+    return {Beat{worker->second.route}};
 }
 
 Decisions take_leave(const Passage& passage) {
     const auto worker = passage.state.workers.find(passage.sender.name);
     if (worker == passage.state.workers.end() || worker->second.route != passage.from.route) return {};
     return lose_worker(passage.state, passage.sender.name, "it left");
+}
+
+// Whoever is heard meanwhile is looked at too early at most, since `heard` only grows.
+void look_later(State& state, const std::string& name, Worker& worker) {
+    state.due.erase({worker.due, name});
+    const auto end_of_silence = worker.heard + worker.silence_max + Duration{1};
+    worker.due = worker.is_beaten() ? std::min(worker.next_beat, end_of_silence) : end_of_silence;
+    state.due.emplace(worker.due, name);
 }
 
 Decisions take_serve(const Passage& passage) {
@@ -147,9 +157,14 @@ Decisions take_serve(const Passage& passage) {
         decisions = lose_worker(state, name, "it connected anew");
     }
     auto& worker = state.workers[name];
+    const auto& policy = state.policy;
     worker.service = service;
     worker.route = passage.from.route;
+    worker.is_answered = passage.sender.role == Role::host;
+    worker.silence_max = worker.is_answered ? std::max(policy.worker_silence_max, host_silence_max) : policy.worker_silence_max;
     worker.heard = passage.now;
+    worker.next_beat = passage.now + policy.beat_period;
+    look_later(state, name, worker);
     auto& workers = state.services[service].workers;
     if (std::find(workers.begin(), workers.end(), name) == workers.end()) workers.push_back(name);
     decisions.push_back(Registered{passage.from.route, std::string{passage.seen.id}, service});
@@ -199,6 +214,10 @@ Decisions take_request(const Passage& passage, const Topic& topic, const Catalog
     ++found->second.requests;
     ++state.count(Count::requests);
     worker.pending.insert(number);
+    if (worker.is_answered && worker.due > passage.now + policy.beat_period) {   // a connection that ended is found by what is sent on it
+        worker.next_beat = passage.now + policy.beat_period;
+        look_later(state, name, worker);
+    }
     state.deadlines.emplace(*deadline, number);
     state.pending.emplace(number, Pending{passage.sender.name, passage.sender.role, passage.from.route,
                                           std::string{passage.seen.id}, topic.name, std::move(name), worker.route,
@@ -288,14 +307,18 @@ Decisions tick(State& state, Instant now) {
                                        fmt::format("{} did not answer {} {} by its deadline: ask again with the same key",
                                                    pending.worker, pending.name, pending.request_id)));
     }
-    std::vector<std::string> silent;
-    for (const auto& [name, worker] : state.workers) {
-        if (now - worker.heard > state.policy.worker_silence_max) silent.push_back(name);
-    }
-    for (const auto& name : silent) append(decisions, lose_worker(state, name, "it fell silent"));
-    if (now >= state.next_beat) {
-        state.next_beat = now + state.policy.beat_period;
-        for (const auto& [name, worker] : state.workers) decisions.push_back(Beat{worker.route});
+    for (auto next = state.due.begin(); next != state.due.end() && next->first <= now; next = state.due.begin()) {
+        const auto name = next->second;
+        auto& worker = state.workers.at(name);
+        if (now - worker.heard > worker.silence_max) {
+            append(decisions, lose_worker(state, name, "it fell silent"));
+            continue;
+        }
+        if (worker.is_beaten() && now >= worker.next_beat) {
+            worker.next_beat = now + state.policy.beat_period;
+            decisions.push_back(Beat{worker.route});
+        }
+        look_later(state, name, worker);
     }
     return decisions;
 }

@@ -28,6 +28,7 @@ struct SocketPlan {
     int send_queue = 16'384;    // messages for each peer; beyond it a send says so or drops
     int receive_queue = 16'384;
     std::size_t message_max = frame_max;
+    bool one_of_thousands = false;  // a client that the server has very many of: it pings rarely
 };
 
 /// One bound address. Domain and message limit are those of the connections made through it.

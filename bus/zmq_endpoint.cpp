@@ -14,6 +14,7 @@ namespace berth::bus {
 namespace {
 
 constexpr Duration beat_period{1'000};
+constexpr Duration host_beat_period{5'000};       // there are many of them; each beat is answered
 
 }  // namespace
 
@@ -57,7 +58,7 @@ Result<std::unique_ptr<ZmqEndpoint>> ZmqEndpoint::open(ZmqLoop& loop, Connection
     auto inside = std::make_unique<Inside>(loop, std::move(connection));
     const auto& to = inside->connection;
     const auto limit = inside->is_host() ? frame_max : trusted_frame_max;
-    inside->requests = TRY(open_client(inside->context, {.type = zmq::socket_type::dealer, .message_max = limit}, to.own,
+    inside->requests = TRY(open_client(inside->context, {.type = zmq::socket_type::dealer, .message_max = limit, .one_of_thousands = inside->is_host()}, to.own,
                                        to.broker_key, to.requests));
     if (!inside->is_host()) {
         // Tried once, so that a bad address is an error here and not at the first event.
@@ -96,14 +97,11 @@ ZmqEndpoint::~ZmqEndpoint() {
 
 void ZmqEndpoint::publish_fact(const std::string& ledger, const FactRecord& record) {
     const auto name = type_of(record.fact);
-    const auto subjects = subjects_of(record.fact);
-    auto envelope = inside_->envelope_for(name, encode_fact_data(record),
-                                          {.subject = subjects.empty() ? std::string{} : subjects.front(),
-                                           .cause = record.cause, .reason = record.reason});
-    envelope.id = fmt::format("{}-{}", ledger, record.position.value);
-    envelope.time = record.at;
-    envelope.ledger = ledger;
-    envelope.position = record.position;
+    auto subjects = subjects_of(record.fact);
+    Envelope envelope{.id = fmt::format("{}-{}", ledger, record.position.value), .source = inside_->source, .type = type_attribute(name),
+                      .subject = subjects.empty() ? std::string{} : std::move(subjects.front()), .time = record.at,
+                      .data = encode_fact_data(record), .ledger = ledger, .position = record.position, .reason = record.reason};
+    if (!record.cause.empty()) envelope.causation_id = record.cause;
     inside_->publish(topic_of(name), std::move(envelope));
 }
 
@@ -142,7 +140,7 @@ void ZmqEndpoint::serve_as(std::string_view name, OnRequest handler) {
     in.served[std::string{name}] = std::move(handler);
     if (!in.service.empty()) return;
     in.service = service;
-    in.beat_timer = in.loop.every(beat_period, [this] { inside_->beat(); });
+    in.beat_timer = in.loop.every(in.is_host() ? host_beat_period : beat_period, [this] { inside_->beat(); });
     in.register_service();
 }
 

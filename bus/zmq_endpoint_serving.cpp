@@ -12,6 +12,7 @@ namespace berth::bus {
 namespace {
 
 constexpr Duration broker_silence_max{3'000};
+constexpr Duration host_broker_silence_max{15'000};
 constexpr Duration serve_timeout{1'000};
 constexpr Duration serve_pause{500};
 
@@ -42,7 +43,7 @@ void ZmqEndpoint::Inside::register_service() {
 
 void ZmqEndpoint::Inside::beat() {
     if (registration != Registration::registered) return;
-    if (loop.now() - broker_heard > broker_silence_max) {
+    if (loop.now() - broker_heard > (is_host() ? host_broker_silence_max : broker_silence_max)) {
         log_warn("bus.broker_silent", {{"service", service}});
         return register_service();
     }

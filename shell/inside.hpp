@@ -58,7 +58,8 @@ private:
     Duration lag_max_{0};
     std::atomic<std::int64_t> steady_beat_ms_{0};
     mutable std::mutex guard_;
-    std::string text_;                    // under guard_
+    std::string text_;                    // under guard_, like what follows
+    Instant told_at_;
     int listener_ = -1;
     int stop_[2] = {-1, -1};
     std::thread thread_;

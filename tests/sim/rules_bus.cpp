@@ -57,19 +57,20 @@ struct WorkersLive final : Rule {
     WorkersLive() : Rule("worker") {}
     void carried(const Scene&, const Carried& what) override {
         if (what.kind == CarriedKind::forgot) heard_.clear();
-        if (what.kind == CarriedKind::heard) heard_[std::string{what.route}] = what.at;
+        if (what.kind == CarriedKind::heard) heard_[std::string{what.route}] = {what.at, role_of(std::string{what.from}) == Role::host};
         if (what.kind != CarriedKind::given) return;
         const auto at = heard_.find(std::string{what.route});
         require(at != heard_.end(), fmt::format("request {} went to {}, who never registered", what.id, what.route));
         if (at != heard_.end()) {
-            require(what.at - at->second <= policy_.worker_silence_max + broker::tick_period,
-                    fmt::format("request {} went to {}, who has been silent since {}", what.id, what.route, to_rfc3339(at->second)));
+            const auto [since, is_host] = at->second;
+            require(what.at - since <= (is_host ? broker::host_silence_max : policy_.worker_silence_max) + broker::tick_period,
+                    fmt::format("request {} went to {}, who has been silent since {}", what.id, what.route, to_rfc3339(since)));
         }
     }
 
 private:
     broker::Policy policy_;
-    std::map<std::string, Instant> heard_;
+    std::map<std::string, std::pair<Instant, bool>> heard_;   // by route; whether it is a host's
 };
 
 struct OnlyWhatRolesMay final : Rule {

@@ -32,7 +32,6 @@ void SimBroker::begin() {
     const auto life = ++life_;
     state_ = {};
     state_.boot = fmt::format("b{}", life);
-    state_.next_beat = world_.now;
     for (const auto& [process, endpoint] : endpoints_) endpoint->broker_began();
     tick(life);
 }

@@ -12,6 +12,8 @@ namespace {
 // As in bus/zmq_endpoint_serving.cpp, bus/zmq_endpoint_out.cpp and bus/outbox.hpp.
 constexpr Duration broker_silence_max{3'000};
 constexpr Duration beat_every{1'000};
+constexpr Duration host_broker_silence_max{15'000};
+constexpr Duration host_beat_every{5'000};
 constexpr Duration serve_timeout{1'000};
 constexpr Duration serve_pause{500};
 constexpr Duration cut_pause{50};
@@ -172,9 +174,10 @@ void SimConnection::register_service(std::uint64_t life) {
 
 void SimConnection::beat(std::uint64_t life) {
     if (life != life_) return;
-    world_.after(process_, beat_every, [this, life] { beat(life); });
+    const bool is_host = sender_.role == Role::host;
+    world_.after(process_, is_host ? host_beat_every : beat_every, [this, life] { beat(life); });
     if (registration_ != Registration::registered) return;
-    if (world_.now - broker_heard_ > broker_silence_max) return register_service(life);
+    if (world_.now - broker_heard_ > (is_host ? host_broker_silence_max : broker_silence_max)) return register_service(life);
     if (!route_.empty()) world_.publish(process_, ServeBeat{});
 }
 

@@ -218,11 +218,15 @@ TEST_F(Access, our_sockets_have_what_they_should) {
         EXPECT_LE(number(*socket, ZMQ_LINGER), 1'000);
         EXPECT_GT(number(*socket, ZMQ_SNDHWM), 0);
         EXPECT_GT(number(*socket, ZMQ_RCVHWM), 0);
-        EXPECT_EQ(number(*socket, ZMQ_HEARTBEAT_IVL), 1'000);
-        EXPECT_EQ(number(*socket, ZMQ_HEARTBEAT_TIMEOUT), 3'000);
+        EXPECT_EQ(number(*socket, ZMQ_TCP_KEEPALIVE), 1);
+        EXPECT_LE(number(*socket, ZMQ_TCP_KEEPALIVE_IDLE) + number(*socket, ZMQ_TCP_KEEPALIVE_INTVL) * number(*socket, ZMQ_TCP_KEEPALIVE_CNT), 6);
+        EXPECT_LE(number(*socket, ZMQ_TCP_MAXRT), 6'000);
         EXPECT_EQ(number(*socket, ZMQ_HANDSHAKE_IVL), 3'000);
         EXPECT_GT(socket->get(zmq::sockopt::maxmsgsize), 0);
     }
+    EXPECT_EQ(number(ours.socket, ZMQ_HEARTBEAT_IVL), 0) << "a timer for each of thousands, and libzmq looks through all of them";
+    EXPECT_EQ(number(theirs, ZMQ_HEARTBEAT_IVL), 1'000);
+    EXPECT_EQ(number(theirs, ZMQ_HEARTBEAT_TIMEOUT), 3'000);
     EXPECT_EQ(number(ours.socket, ZMQ_CURVE_SERVER), 1);
     EXPECT_EQ(number(ours.socket, 93), 1) << "ZMQ_ZAP_ENFORCE_DOMAIN";
     EXPECT_EQ(ours.socket.get(zmq::sockopt::zap_domain), "requests");

@@ -209,6 +209,7 @@ public:
     }
     const std::string& address() const { return address_; }
     void pull() { pulled_ = true; }
+    int carried_to_server() const { return carried_; }
 
 private:
     static sockaddr_in loopback(std::uint16_t port) {
@@ -230,7 +231,10 @@ private:
                 auto at = loopback(server_port_);
                 ::connect(far_, reinterpret_cast<sockaddr*>(&at), sizeof at);
             }
-            if (fds[1].revents != 0) pass(near_, far_);
+            if (fds[1].revents != 0) {
+                pass(near_, far_);
+                ++carried_;
+            }
             if (fds[2].revents != 0) pass(far_, near_);
         }
     }
@@ -244,6 +248,7 @@ private:
     int listening_ = -1, near_ = -1, far_ = -1;
     std::string address_;
     std::atomic<bool> ending_{false}, pulled_{false};
+    std::atomic<int> carried_{0};
     std::thread thread_;
 };
 
@@ -255,6 +260,8 @@ TEST_F(Delivery, a_pulled_cable_is_noticed_on_both_sides) {
     ASSERT_TRUE(put(dealer, "hello"));
     const auto hello = take(router.socket, 10'000);
     ASSERT_EQ(hello.size(), 2U);
+    const auto before = cable.carried_to_server();
+    ASSERT_TRUE(eventually([&] { return cable.carried_to_server() > before; })) << "its first ping, by which the server knows how long to wait";
     ASSERT_FALSE(bus::was_cut(watch));
     const auto begun = Steady::now();
     cable.pull();

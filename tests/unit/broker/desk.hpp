@@ -22,7 +22,7 @@ public:
     explicit Desk(Policy policy = {}) {
         state.policy = std::move(policy);
         state.boot = "b00t";
-        state.next_beat = now + Duration{1'000'000'000};   // beats only where a test is about them
+        state.policy.beat_period = Duration{1'000'000'000};   // beats only where a test is about them
     }
 
     State state;

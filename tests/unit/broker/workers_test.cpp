@@ -36,10 +36,10 @@ TEST(workers, beats_keep_it_and_silence_ends_it) {
     desk.serve(desk.allocator, "allocator");
     desk.request(desk.robot, "allocator.claim");
     desk.now += desk.state.policy.worker_silence_max;
-    EXPECT_TRUE(tick(desk.state, desk.now).empty());
+    EXPECT_TRUE(all<WorkerLost>(tick(desk.state, desk.now)).empty());
     EXPECT_TRUE(desk.beat(desk.allocator).empty());
     desk.now += desk.state.policy.worker_silence_max;
-    EXPECT_TRUE(tick(desk.state, desk.now).empty());
+    EXPECT_TRUE(all<WorkerLost>(tick(desk.state, desk.now)).empty());
     desk.now += Duration{1};
     const auto out = tick(desk.state, desk.now);
     EXPECT_EQ(only<WorkerLost>(out).worker, "allocator");
@@ -113,12 +113,59 @@ TEST(workers, a_revoked_one_is_gone_at_once) {
 
 TEST(workers, hear_the_broker_every_second) {
     Desk desk;
-    desk.state.next_beat = desk.now;
+    desk.state.policy.beat_period = Policy{}.beat_period;
     desk.serve(desk.allocator, "allocator");
+    for (int second = 0; second < 20; ++second) {
+        EXPECT_EQ(all<Beat>(tick(desk.state, desk.now + Duration{999})).size(), 0U);
+        EXPECT_EQ(all<Beat>(tick(desk.state, desk.now += Duration{1'000})).size(), 1U);
+        desk.beat(desk.allocator);
+    }
+}
+
+TEST(workers, that_are_hosts_are_beaten_when_they_beat) {
+    Desk desk;
+    desk.state.policy.beat_period = Policy{}.beat_period;
     desk.serve(desk.h1, "host.h-1");
-    EXPECT_EQ(all<Beat>(tick(desk.state, desk.now)).size(), 2U);
-    EXPECT_EQ(all<Beat>(tick(desk.state, desk.now + Duration{999})).size(), 0U);
-    EXPECT_EQ(all<Beat>(tick(desk.state, desk.now + Duration{1000})).size(), 2U);
+    desk.serve(desk.allocator, "allocator");
+    for (int i = 0; i < 4; ++i) {
+        desk.now += Duration{5'000};
+        desk.beat(desk.allocator);
+        EXPECT_EQ(only<Beat>(desk.beat(desk.h1)).route, route_of("h-1"));
+        const auto out = tick(desk.state, desk.now);
+        EXPECT_TRUE(all<WorkerLost>(out).empty());
+        EXPECT_EQ(only<Beat>(out).route, route_of("allocator"));
+    }
+    desk.now += host_silence_max;
+    desk.beat(desk.allocator);
+    EXPECT_TRUE(all<WorkerLost>(tick(desk.state, desk.now)).empty());
+    const auto out = tick(desk.state, desk.now += Duration{1});
+    EXPECT_EQ(only<WorkerLost>(out).worker, "h-1");
+    EXPECT_TRUE(desk.state.workers.contains("allocator"));
+}
+
+TEST(workers, that_are_hosts_are_beaten_while_they_are_asked_something) {
+    Desk desk;
+    desk.state.policy.beat_period = Policy{}.beat_period;
+    desk.serve(desk.h1, "host.h-1");
+    EXPECT_TRUE(tick(desk.state, desk.now += Duration{4'000}).empty());
+    const auto asked = only<ToPeer>(desk.request(desk.allocator, "host.bind", "h-1"));
+    EXPECT_TRUE(tick(desk.state, desk.now += Duration{999}).empty());
+    EXPECT_EQ(only<Beat>(tick(desk.state, desk.now += Duration{1})).route, route_of("h-1"));
+    EXPECT_EQ(only<Beat>(tick(desk.state, desk.now += Duration{1'000})).route, route_of("h-1")) << "so that the end of its connection is seen";
+    desk.reply(desk.h1, asked.stamp.tag);
+    EXPECT_TRUE(tick(desk.state, desk.now += Duration{1'000}).empty());
+    EXPECT_TRUE(tick(desk.state, desk.now += Duration{1'000}).empty());
+}
+
+TEST(workers, one_that_went_is_looked_at_no_more) {
+    Desk desk;
+    desk.serve(desk.h1, "host.h-1");
+    desk.serve(desk.h1, "host.h-1", route_of("new"));
+    desk.serve(desk.allocator, "allocator");
+    EXPECT_EQ(desk.state.due.size(), 2U);
+    desk.give(desk.allocator, "broker.leave.", encode_envelope(desk.envelope(desk.allocator, "broker.leave")));
+    revoke(desk.state, "h-1");
+    EXPECT_TRUE(desk.state.due.empty());
 }
 
 TEST(workers, one_tick_ends_a_bounded_number_of_requests) {
