@@ -2,61 +2,18 @@
 """06: kill -9 of each process in turn, during traffic. Sessions live on; no acknowledged lease is lost and
 no slot leased twice, by the ledger and by what truly runs; what the clients saw has an order in which every
 answer is true (the checker of the simulation). I1, I2, I5, I8, I25, I29, req 30."""
-import datetime
-import http.client
 import json
 import os
-import subprocess
-import threading
 
 from stage import Browser, Stage, expect, wait_for
 from story_settings import FAST
+from traffic import Traffic, judged
 
 
-def now():
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
-
-
-class Traffic(threading.Thread):
-    """Claims and releases without end; remembers what was acknowledged, and every call (tests/sim/history.hpp)."""
-
-    def __init__(self, stage, user, name):
-        super().__init__(daemon=True)
-        self.stage, self.user, self.prefix, self.ending = stage, user, name, threading.Event()
-        self.held, self.acknowledged, self.failures, self.calls = None, 0, 0, []
-
-    def call(self, kind, path, body, key=""):
-        """The answer's body when it is good, else nothing; either way a row of the history."""
-        row = {"client": self.user, "kind": kind, "key": key, "project": "traffic", "began_at": now(), "end": "unknown",
-               "workspace": body.pop("workspace", ""), "host": "", "epoch": 0, "position": 0, "count": 0, "error": "",
-               "until": "1970-01-01T00:00:00.000Z"}
-        try:
-            answer = self.stage.call("POST", path, body, headers={"Idempotency-Key": key} if key else None, timeout=40)
-            said = answer.json()
-            if answer.status < 300 and (kind != "claim" or said.get("state") == "granted"):
-                row.update(end="ok", workspace=said["workspace"], epoch=int(said["epoch"]) if kind == "claim" else 0)
-                return said
-            if answer.status < 500 and answer.status != 408:
-                row.update(end="refused", error=str(said.get("kind", answer.status)))
-        except (OSError, ValueError, http.client.HTTPException):
-            self.failures += 1
-        finally:
-            row["ended_at"] = now()
-            self.calls.append(row)
-        return None
-
-    def run(self):
-        turn = 0
-        while not self.ending.is_set():
-            turn += 1
-            if self.held is None:
-                self.held = self.call("claim", "/v1/claims", {"user": self.user, "project": "traffic", "wait_ms": 20000},
-                                      key=f"{self.prefix}-{turn}")
-                self.acknowledged += self.held is not None
-            elif self.call("release", f"/v1/workspaces/{self.held['workspace']}/release",
-                           {"why": "traffic", "workspace": self.held["workspace"]}):
-                self.held = None
-            self.ending.wait(0.05)
+def traffic_of(stage, user, name):
+    def post(path, body, key):
+        return stage.call("POST", path, body, headers={"Idempotency-Key": key} if key else None, timeout=40)
+    return Traffic(post, user, name, user=user)
 
 
 with Stage("--hosts-max", "1", "--slots", "8", *FAST, "--set", "pool.default.idle_after_ms=10m") as stage:
@@ -64,8 +21,8 @@ with Stage("--hosts-max", "1", "--slots", "8", *FAST, "--set", "pool.default.idl
     sessions = [Browser(one["link"]) for one in kept]
     sockets = [session.socket() for session in sessions]
     sockets[0].ask("write before.txt 1")
-    traffic = [Traffic(stage, f"t{i}", f"t{i}") for i in range(2)]
-    rivals = [Traffic(stage, "r", name) for name in ("left", "right")]       # of one user, who take and end each other's
+    traffic = [traffic_of(stage, f"t{i}", f"t{i}") for i in range(2)]
+    rivals = [traffic_of(stage, "r", name) for name in ("left", "right")]       # of one user, who take and end each other's
     for one in traffic + rivals:
         one.start()
 
@@ -86,12 +43,8 @@ with Stage("--hosts-max", "1", "--slots", "8", *FAST, "--set", "pool.default.idl
         one.ending.set()
     for one in traffic + rivals:
         one.join(60)
-    seen = os.path.join(stage.state, "seen.jsonl")
-    with open(seen, "w") as file:
-        for row in sorted((row for one in traffic + rivals for row in one.calls), key=lambda row: row["ended_at"]):
-            file.write(json.dumps(row) + "\n")
-    judged = subprocess.run([os.path.join(os.environ["BERTH_BIN"], "check_history"), seen], capture_output=True, text=True)
-    expect(judged.returncode == 0, f"what the clients saw has an order: {judged.stdout.strip()} {judged.stderr.strip()}")
+    good, said = judged(traffic + rivals, stage.state)
+    expect(good, f"what the clients saw has an order: {said}")
     for one in kept:
         expect(stage.workspace(one["workspace"])["epoch"] == one["epoch"], f"{one['workspace']} has the lease that was acknowledged")
     for one in traffic:

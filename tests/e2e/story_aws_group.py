@@ -19,9 +19,9 @@ sys.path += [os.path.join(HERE, "../integration/scaler"), os.path.join(HERE, "..
 from amazon import Server  # noqa: E402
 from fake_amazon import Faults, Group  # noqa: E402
 from joined import Machine, broker_settings  # noqa: E402
-from stage import BIN, Stage, expect, say, wait_for  # noqa: E402
+from stage import BIN, SLOWER, Stage, expect, say, wait_for  # noqa: E402
 
-RACES = int(os.environ.get("BERTH_RACES", "200"))
+RACES = int(os.environ.get("BERTH_RACES", 200 // SLOWER))
 HOSTS = 5
 USERS = 8
 SETTINGS = """
