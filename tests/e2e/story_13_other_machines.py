@@ -167,7 +167,7 @@ def end(plane, ada, hosts, attic):
     shutil.rmtree(host.state)
     host.join(attic)
     plane.wait_host(host.name, liveness="live", pool="attic", within=60)
-    expect(True, "with a new key and folder it comes again, into another pool")
+    say("ok: with a new key and folder it comes again, into another pool")
 
 
 class Door:
@@ -229,7 +229,7 @@ def front_door(plane, network, ada, folder):
     expect(get_at(doors[1], page) == 200, "a door is killed, and the other serves the same session")
     doors[0].start()
     wait_for("the door knows the way again", lambda: get_at(doors[0], page) == 200, 20)
-    expect(True, "and so does its next life, which remembers nothing")
+    say("ok: and so does its next life, which remembers nothing")
     page.address = doors[1].machine.address
     socket = ada.socket(page)
     doors[1].process.terminate()
