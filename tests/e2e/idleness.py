@@ -18,7 +18,7 @@ rows = []
 for first in range(0, len(chosen), GROUP):
     group = chosen[first:first + GROUP]
     with Stage("--hosts-max", "1", "--slots", str(len(group)), "--set", "pool.default.standbys=0", "--set", "pool.default.buffer=0",
-               "--set", f"pool.default.idle_after_ms={'6h' if rivals else f'{WINDOW_S}s'}", "--set", "reaper.objection=10s",
+               "--set", f"pool.default.idle_after_ms={'6h' if rivals else f'{WINDOW_S}s'}", "--set", "reaper.objection=15s",
                "--set", "reaper.activity=5s", "--set", "hostagent.activity_every=5s", engine="docker") as stage:
         if not rivals:
             rows += players.play(stage, group, situations.FILES, WINDOW_S, watch_s=WINDOW_S * 4)
