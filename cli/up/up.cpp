@@ -20,6 +20,7 @@
 #include "cli/up/effective.hpp"
 #include "cli/up/engine.hpp"
 #include "cli/up/hosts.hpp"
+#include "cli/up/seed.hpp"
 #include "cli/up/operator_token.hpp"
 #include "cli/up/processes.hpp"
 #include "cli/up/state.hpp"
@@ -109,8 +110,10 @@ Result<void> Up::make_ready() {
     TRY(make_folders(flags_.state));
     TRY(look_at_disk());
     lock_ = TRY(lock_state(flags_.state));
-    settings_ = TRY(settings_of(flags_));
     if (!flags_.config.empty()) user_toml_ = TRY(os::read_file(flags_.config, policy_.config_bytes_max));
+    settings_ = TRY(seed_settings([](const char* name) { return environment_text(name); }, user_toml_));
+    for (const auto& setting : settings_) say_.step("environment", fmt::format("{} became [{}] {} = {}", setting.from, setting.section, setting.key, setting.value));
+    for (auto& setting : TRY(settings_of(flags_))) settings_.push_back(std::move(setting));
     config_text_ = TRY(effective_config(user_toml_, flags_.config, settings_));
     TRY(check_port_is_free(static_cast<std::uint32_t>(number_in(config_text_, "gateway", "port", 9092))));
     supervisor_.emplace(clock_, policy_, signals_, say_, environment_without(settings_));

@@ -26,14 +26,8 @@ HOSTS = 5
 USERS = 8
 SETTINGS = """
 [pool.default]
-provider = "aws-asg"
-slots_per_host = 1
 standbys = 1
-buffer_unit = "hosts"
-buffer = 1
 hosts_max = {hosts}
-[pool.default.template]
-group = "workers"
 [provider.aws]
 region = "us-east-1"
 [allocator]
@@ -201,6 +195,18 @@ def meddle(stage, amazon, seed):
     return turn
 
 
+def as_before(stage):
+    """What a forerunner's users type goes on as it was."""
+    told = stage.call("GET", "/my-project").json()
+    machine = told["instanceId"]
+    expect(machine in [host["instance"] for host in stage.hosts()], f"curl /my-project gives a machine: {told}")
+    listed = next(one for one in stage.call("GET", "/status").json()["machines"] if one["instanceId"] == machine)
+    expect(listed["isUsed"] and listed["assignedProject"] == "my-project", f"/status shows who has it: {listed}")
+    ended = stage.call("POST", "/destroy", {"machineId": machine})
+    expect(ended.status in (200, 202), f"and /destroy ends it: {ended.status} {ended.body!r}")
+    wait_for("it is gone", lambda: machine not in [host["instance"] for host in stage.hosts() if host["liveness"] != "gone"], 60)
+
+
 def too_early(folder):
     """A machine boots while its gateway is being started again: its agent tries on, and hears what it says then."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -227,9 +233,10 @@ with open(config, "w") as text:
 stage.flags += ["--config", config]
 for name in [name for name in stage.env if name.startswith("AWS_")]:
     del stage.env[name]
-stage.env.update(AWS_ACCESS_KEY_ID="AK", AWS_SECRET_ACCESS_KEY="sk", AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL=amazon.server.url)
+stage.env.update(ASG_NAME="workers", TARGET_AVAILABLE="1", AWS_ACCESS_KEY="AK", AWS_SECRET_KEY="sk", AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL=amazon.server.url)
 with stage:
     try:
+        expect('ASG_NAME became [pool.default.template] group = "workers"' in stage.up_log(), "the .env of a forerunner makes the pool (req 22)")
         token = stage.cli("host-token", "--pool", "default", "--uses", "10000", "-o", "name").stdout.strip()
         stage.secrets.append(token)
         amazon.begin(stage, token)
@@ -250,6 +257,7 @@ with stage:
             amazon.group.desired = min(amazon.group.desired + 1, amazon.group.max)
         wait_for("what each machine costs stands beside it (req 31)", lambda: re.search(r"m5\.large +\$0\.096", stage.cli("hosts").stdout), 30)
         wait_for("what others changed is told", lambda: "somebody else set the desired number" in stage.cli("pools").stderr, 60)
+        as_before(stage)
     except AssertionError:
         amazon.tell()
         raise
