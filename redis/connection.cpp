@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <optional>
 
 #include "os/files.hpp"
@@ -71,6 +72,8 @@ bool is_passing(const Error& refusal) {
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const Place& place, const Access& access) {
+    // hiredis writes to a server that is gone without MSG_NOSIGNAL: that is an error, and no reason to die.
+    ::signal(SIGPIPE, SIG_IGN);
     std::unique_ptr<Connection> connection{new Connection(place, access)};
     const auto limit = time_of(access.connect);
     auto* context = place.socket.empty() ? redisConnectWithTimeout(place.host.c_str(), place.port, limit)

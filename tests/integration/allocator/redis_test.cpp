@@ -2,10 +2,13 @@
 // The ledger on a real redis-server: the suite that every ledger passes, and what Redis alone can do to it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <atomic>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
 #include <sstream>
 #include <thread>
 
@@ -233,6 +236,50 @@ TEST(Redis, AFullServerSaysSoAndWhatItTookIsWhole) {
     server.say({"CONFIG", "SET", "maxmemory", "0"});
     const auto ledger = opened(plan_of(server.socket()));
     EXPECT_EQ(ledger->verify()->value, last);
+}
+
+TEST(Redis, AServerThatEndedWhileNothingWasAskedIsNoticedByTheNextAppend) {
+    RedisServer server;
+    const auto ledger = opened(plan_of(server.socket()));
+    ASSERT_TRUE(append_now(*ledger, facts_at(1, 2), {0}));
+    server.kill();
+    server.start();
+    EXPECT_TRUE(append_now(*ledger, facts_at(3, 4), {2})) << "the write on the old connection is an error, and no signal that ends the process";
+}
+
+TEST(Redis, AFullDiskEndsTheServerAndWhatItAcknowledgedIsThere) {
+    const Folder folder;
+    const auto disk = folder / "disk";
+    std::filesystem::create_directories(disk);
+    if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=6m") != 0) GTEST_SKIP() << "SKIPPED: can not mount a small tmpfs here: " << std::strerror(errno);
+    berth::testing::write_text(disk + "/room", std::string(1 << 20, 'x'));
+    {
+        RedisServer server({"--dir", disk, "--auto-aof-rewrite-percentage", "0"});
+        auto plan = plan_of(server.socket());
+        plan.policy.give_up = Duration{500};
+        std::uint64_t last = 0;
+        {
+            const auto ledger = opened(plan);
+            for (Result<void> outcome; outcome;) {
+                outcome = append_now(*ledger, facts_at(last + 1, last + 500), {last});
+                if (!outcome) {
+                    EXPECT_EQ(outcome.error().kind, ErrorKind::unavailable) << outcome.error().text;
+                    break;
+                }
+                last += 500;
+                ASSERT_LT(last, 1'000'000U) << "a disk of 6 MiB never got full";
+            }
+        }
+        EXPECT_TRUE(server.process().wait(Duration{10'000}).has_value()) << "it can not keep what it acknowledges, and ends";
+        std::filesystem::remove(disk + "/room");
+        server.start();
+        const auto ledger = opened(plan);
+        const auto head = ledger->head().value;
+        EXPECT_TRUE(head == last || head == last + 500) << head << " after " << last << ": nothing acknowledged is lost, and no part of a batch is there";
+        EXPECT_EQ(ledger->verify()->value, head);
+        EXPECT_TRUE(append_now(*ledger, facts_at(head + 1, head + 500), {head})) << "and it goes on";
+    }
+    ::umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST(Redis, AFlushedServerIsToldFromANewOneAndComesBackFromAnExport) {
