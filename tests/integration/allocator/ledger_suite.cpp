@@ -12,16 +12,6 @@ namespace berth::allocator {
 
 using ::testing::HasSubstr;
 
-FactRecord fact_at(std::uint64_t position, const std::string& pool) {
-    return {{position}, {1}, Instant{Duration{1'000 + static_cast<std::int64_t>(position)}},
-            PoolDefined{.pool = {fmt::format("{}{}", pool, position)}}, Reason{"a test", "test", "1"}, "m1"};
-}
-std::vector<FactRecord> facts_at(std::uint64_t first, std::uint64_t last) {
-    std::vector<FactRecord> made;
-    for (auto at = first; at <= last; ++at) made.push_back(fact_at(at));
-    return made;
-}
-
 namespace {
 
 /// Fails at its n-th row, as a store that died there; its rows are short, so that a batch has several.

@@ -48,8 +48,15 @@ protected:
     std::unique_ptr<Ledger> open();
 };
 
-FactRecord fact_at(std::uint64_t position, const std::string& pool = "p");
-std::vector<FactRecord> facts_at(std::uint64_t first, std::uint64_t last);
+inline FactRecord fact_at(std::uint64_t position, const std::string& pool = "p") {
+    return {{position}, {1}, Instant{Duration{1'000 + static_cast<std::int64_t>(position)}},
+            PoolDefined{.pool = {fmt::format("{}{}", pool, position)}}, Reason{"a test", "test", "1"}, "m1"};
+}
+inline std::vector<FactRecord> facts_at(std::uint64_t first, std::uint64_t last) {
+    std::vector<FactRecord> made;
+    for (auto at = first; at <= last; ++at) made.push_back(fact_at(at));
+    return made;
+}
 
 inline std::string name_of_place(const ::testing::TestParamInfo<PlaceMaker>& place) { return place.param.name; }
 

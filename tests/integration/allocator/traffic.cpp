@@ -73,7 +73,8 @@ void Traffic::release(std::size_t lane, const std::string& workspace) {
     });
 }
 
-OnSharedStore::OnSharedStore(const std::string& store) : cluster(fmt::format("[pool.default]\nslots_per_host = {}\n[ledger]\nstore = \"{}\"\n", slots, store)) {
+OnSharedStore::OnSharedStore(const std::string& store, const std::string& more)
+    : cluster(fmt::format("[pool.default]\nslots_per_host = {}\n[ledger]\nstore = \"{}\"\n{}", slots, store, more)) {
     cluster.start("broker");
 }
 
@@ -115,7 +116,7 @@ Child OnSharedStore::start_first(const std::vector<std::string>& more, const std
     return {words, log_of(name)};
 }
 
-int OnSharedStore::run(std::vector<std::string> words, const std::string& name) { return start_first(words, name).wait(Duration{20'000}).value_or(-1); }
+int OnSharedStore::run(std::vector<std::string> words, const std::string& name) { return start_first(words, name).wait(Duration{60'000}).value_or(-1); }
 
 bool OnSharedStore::says(const std::string& name, const std::string& what) {
     return eventually([&] { return read_text(log_of(name)).find(what) != std::string::npos; }, Duration{20'000});

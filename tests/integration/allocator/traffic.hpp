@@ -41,8 +41,8 @@ private:
 
 class OnSharedStore : public ::testing::Test {
 protected:
-    /// `store` as in [ledger] store. Its broker runs.
-    explicit OnSharedStore(const std::string& store);
+    /// `store` as in [ledger] store; `more` are further lines of the configuration. Its broker runs.
+    explicit OnSharedStore(const std::string& store, const std::string& more = "");
     ~OnSharedStore() override;
     /// The first allocator and the host's first words.
     void begin();
