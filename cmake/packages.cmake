@@ -6,7 +6,7 @@ set(made ${CMAKE_BINARY_DIR}/packages)
 set(from ${PROJECT_SOURCE_DIR}/deploy)
 
 install(TARGETS berth RUNTIME DESTINATION bin COMPONENT client)
-install(TARGETS berth-broker berth-allocator berth-gateway berth-reaper berth-scaler RUNTIME DESTINATION bin COMPONENT server)
+install(TARGETS berth-broker berth-allocator berth-gateway berth-reaper berth-scaler berth-projector RUNTIME DESTINATION bin COMPONENT server)
 install(TARGETS berth-hostagent berth-proxy berth-workspace RUNTIME DESTINATION bin COMPONENT host)
 
 foreach(part client server host)
@@ -21,7 +21,7 @@ install(FILES ${made}/berth.bash RENAME berth DESTINATION share/bash-completion/
 
 install(FILES ${from}/systemd/berth.target ${from}/systemd/berth-prepare.service ${from}/systemd/berth-broker.service
               ${from}/systemd/berth-allocator.service ${from}/systemd/berth-gateway.service ${from}/systemd/berth-reaper.service
-              ${from}/systemd/berth-scaler.service DESTINATION /lib/systemd/system COMPONENT server)
+              ${from}/systemd/berth-scaler.service ${from}/systemd/berth-projector.service DESTINATION /lib/systemd/system COMPONENT server)
 install(FILES ${from}/systemd/berth-hostagent.service DESTINATION /lib/systemd/system COMPONENT host)
 install(FILES ${from}/packages/berth-server.sysusers RENAME berth-server.conf DESTINATION lib/sysusers.d COMPONENT server)
 install(FILES ${from}/packages/berth-server.tmpfiles RENAME berth-server.conf DESTINATION lib/tmpfiles.d COMPONENT server)

@@ -14,6 +14,7 @@
 #include "instances/policy.hpp"
 #include "proxy/edge_policy.hpp"
 #include "proxy/policy.hpp"
+#include "projector/policy.hpp"
 #include "reaper/policy.hpp"
 #include "scaler/policy.hpp"
 #include "scaler/providers/aws/policy.hpp"
@@ -268,6 +269,25 @@ std::vector<SettingsSection> make_catalog() {
              {"region", "empty: AWS_REGION, the profile's, or this instance's own"},
              {"answer", "of one try; then it is tried again, and what stands at the position is read"},
              {"give_up", "then the allocator ends, to be started anew; so long may it be throttled"}});
+    }
+    {
+        auto& section = all.emplace_back(SettingsSection{"projector", "berth-projector: what the ledger says, where others read it (docs/projector.md).", {}});
+        add<projector::Policy>(section, {
+             {"redis", "redis://HOST:PORT/DATABASE?prefix=NAME, or redis+unix:///SOCKET; empty: no picture there"},
+             {"redis_user", "empty: the default user"},
+             {"redis_password_file", "its first line; empty: no password"},
+             {"dynamodb", "a table, as worker_pool; empty: no picture there"},
+             {"dynamodb_region", "empty: AWS_REGION, the profile's, or this instance's own"},
+             {"dynamodb_profile", "of ~/.aws; empty: the usual chain of credentials"},
+             {"dynamodb_changes_per_s", "items written or removed; above the number of hosts divided by heartbeat_every"},
+             {"write_every", "what changed in between is written together"},
+             {"heartbeat_every", "of one host, at most: its load and last heartbeat"},
+             {"lifetime", "of a key in Redis; renewed at a third of it"},
+             {"look_every", "the keys that are there are looked at, so that what was taken away comes back"},
+             {"retry", "after a failed write; doubles up to …"},
+             {"retry_max", "… this"},
+             {"behind", "changes that wait for longer are told"},
+             {"changes_max", "entries of one write"}});
     }
     {
         auto& section = all.emplace_back(SettingsSection{"hostagent", "What runs on a host.", {}});

@@ -44,7 +44,7 @@ std::string environment_name(const Setting& setting) {
 }
 
 std::vector<std::string> known_sections() {
-    return {"allocator", "broker", "compat", "docker", "edge", "front", "gateway", "hostagent", "instances", "ledger", "oidc", "pool", "provider", "proxy", "reaper", "scaler"};
+    return {"allocator", "broker", "compat", "docker", "edge", "front", "gateway", "hostagent", "instances", "ledger", "oidc", "pool", "projector", "provider", "proxy", "reaper", "scaler"};
 }
 
 std::string named_socket(const std::string& docker_host) {
@@ -149,7 +149,8 @@ std::vector<std::string> ending_arguments(const std::string& state, const std::s
 
 std::vector<KeyWanted> keys_of_one_machine() {
     return {{"broker", Role::broker}, {"allocator", Role::allocator}, {"scaler", Role::scaler},
-            {"reaper", Role::reaper}, {"gateway", Role::gateway},     {"cli", Role::client},  {"edge", Role::tap}};
+            {"reaper", Role::reaper}, {"gateway", Role::gateway},     {"cli", Role::client},  {"edge", Role::tap},
+            {"projector", Role::tap}};
 }
 
 Result<std::string> state_folder(const std::string& flag, const std::map<std::string, std::string>& environment,

@@ -26,6 +26,6 @@ check_one() {
 export -f check_one
 
 headers=(base/*.hpp os/*.hpp events/*.hpp http/*.hpp docker/*.hpp aws/*.hpp instances/*.hpp bus/*.hpp shell/*.hpp hostkv/*.hpp
-         {broker,allocator,scaler,reaper,hostagent,proxy,gateway,cli}/*.hpp)
+         {broker,allocator,scaler,reaper,projector,hostagent,proxy,gateway,cli}/*.hpp)
 printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check_one {}'
 echo "${#headers[@]} headers"

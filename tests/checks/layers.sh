@@ -6,7 +6,7 @@ cd "$1"
 bad=0
 say() { echo "$1" >&2; bad=1; }
 
-processes="broker allocator scaler reaper hostagent proxy gateway cli"
+processes="broker allocator scaler reaper projector hostagent proxy gateway cli"
 # What a process may include beside its own folder, base, events and bus. hostkv/token.hpp and
 # local_kv.hpp belong to agent and proxy, which share a folder.
 for process in $processes; do
@@ -20,16 +20,16 @@ for process in $processes; do
 $hits"
     done
 done
-hits=$(grep -rnE '#include "(os|http|tls|docker|aws|redis|instances|bus|shell|hostkv|broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
+hits=$(grep -rnE '#include "(os|http|tls|docker|aws|redis|instances|bus|shell|hostkv|broker|allocator|scaler|reaper|projector|hostagent|proxy|gateway|cli)/' base events --include='*.hpp' --include='*.cpp' || true)
 [ -n "$hits" ] && say "base or events include something above them:
 $hits"
 
-hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' os http tls docker aws redis instances bus shell hostkv --include='*.hpp' --include='*.cpp' || true)
+hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|projector|hostagent|proxy|gateway|cli)/' os http tls docker aws redis instances bus shell hostkv --include='*.hpp' --include='*.cpp' || true)
 [ -n "$hits" ] && say "a room that processes share includes a process:
 $hits"
 
 # The catalog of settings knows every policy, and nothing else of a process.
-hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|hostagent|proxy|gateway|cli)/' settings --include='*.hpp' --include='*.cpp' | grep -vE 'policy\.hpp"|hostagent/engines/docker\.hpp"' || true)
+hits=$(grep -rnE '#include "(broker|allocator|scaler|reaper|projector|hostagent|proxy|gateway|cli)/' settings --include='*.hpp' --include='*.cpp' | grep -vE 'policy\.hpp"|hostagent/engines/docker\.hpp"' || true)
 [ -n "$hits" ] && say "the catalog of settings includes more than policies:
 $hits"
 

@@ -4,14 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <nlohmann/json.hpp>
-
 #include "allocator/ledger/dynamodb/store.hpp"
 #include "allocator/ledger/open.hpp"
 #include "allocator/move.hpp"
 #include "base/rng.hpp"
 #include "tests/integration/allocator/ledger_suite.hpp"
+#include "tests/integration/dynamodb/amazon.hpp"
 #include "tests/support/folder.hpp"
 
 namespace berth::allocator {
@@ -19,49 +17,12 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using berth::testing::Amazon;
+using berth::testing::dynamo_endpoint;
 using berth::testing::Folder;
+using berth::testing::Variable;
+using berth::testing::variable;
 using Json = nlohmann::json;
-
-constexpr const char* endpoint_variable = "AWS_ENDPOINT_URL_DYNAMODB";
-
-std::string variable(const char* name) {
-    const auto* value = std::getenv(name);
-    if (value == nullptr) throw std::runtime_error(std::string{name} + " is not set: tests/integration/dynamodb/with_dynamo.py runs this program");
-    return value;
-}
-
-/// For as long as it lives, a variable of the environment is another.
-class Variable {
-public:
-    Variable(const char* name, const char* value) : name_(name), before_(variable(name)) {
-        if (value == nullptr) ::unsetenv(name);
-        if (value != nullptr) ::setenv(name, value, 1);
-    }
-    ~Variable() { ::setenv(name_, before_.c_str(), 1); }
-    Variable(const Variable&) = delete;
-    Variable& operator=(const Variable&) = delete;
-
-private:
-    const char* name_;
-    std::string before_;
-};
-
-/// Calls as somebody else makes them.
-class Amazon {
-public:
-    explicit Amazon(const std::string& url)
-        : client_(clock_, &who_, {.service = aws::dynamodb, .region = "us-east-1", .endpoint = url}) {}
-    Json call(const std::string& action, const Json& body) {
-        auto answer = client_.call(action, body);
-        if (!answer) throw std::runtime_error(answer.error().text);
-        return std::move(*answer);
-    }
-
-private:
-    RealClock clock_;
-    aws::FixedIdentity who_{{.access_key = "AK", .secret_key = "sk", .session_token = {}, .expires_at = {}, .origin = "test"}};
-    aws::JsonClient client_;
-};
 
 /// The table as somebody else changes it.
 class Table {
@@ -74,7 +35,7 @@ public:
 private:
     static Json key(std::uint64_t at) { return {{"part", {{"S", "log"}}}, {"at", {{"N", std::to_string(at)}}}}; }
     std::string name_;
-    Amazon amazon_{variable(endpoint_variable)};
+    Amazon amazon_;
 };
 
 std::string new_table(const std::string& kind = "ledger") {
@@ -161,7 +122,7 @@ TEST(Dynamo, ARegionThatIsNoneAndKeysThatAreNotThereAreNamed) {
 }
 
 TEST(Dynamo, AServerThatDoesNotAnswerIsGivenUpInTime) {
-    const Variable nobody(endpoint_variable, "http://127.0.0.1:9");
+    const Variable nobody(dynamo_endpoint, "http://127.0.0.1:9");
     const auto refused = refusal_of({.table = "any", .policy = {.give_up = Duration{300}}});
     EXPECT_EQ(refused.kind, ErrorKind::unavailable) << refused.text;
     EXPECT_THAT(refused.text, AllOf(HasSubstr("dynamodb://any"), HasSubstr("got no answer")));
@@ -176,7 +137,7 @@ TEST(Dynamo, MakingItAgainLeavesItAsItIs) {
 
 TEST(Dynamo, ATableOfSomebodyElseIsRefused) {
     const auto name = "theirs-" + random_hex(6);
-    Amazon(variable(endpoint_variable)).call("CreateTable", {{"TableName", name}, {"BillingMode", "PAY_PER_REQUEST"},
+    Amazon().call("CreateTable", {{"TableName", name}, {"BillingMode", "PAY_PER_REQUEST"},
                                                              {"AttributeDefinitions", Json::array({{{"AttributeName", "id"}, {"AttributeType", "S"}}})},
                                                              {"KeySchema", Json::array({{{"AttributeName", "id"}, {"KeyType", "HASH"}}})}});
     const auto refused = refusal_of({.table = name});
@@ -234,7 +195,7 @@ TEST(Dynamo, ALargeSnapshotIsKeptInPiecesAndOneThatBrokeOffIsClearedAway) {
     auto store = DynamoStore::open({.table = name}).value();
     std::string view(900'000, 'x');
     for (std::size_t i = 0; i < view.size(); ++i) view[i] = static_cast<char>('a' + i % 23);
-    Amazon amazon(variable(endpoint_variable));
+    Amazon amazon;
     const auto part = [](const char* text) { return Json{{"S", text}}; };
     amazon.call("PutItem", {{"TableName", name}, {"Item", {{"part", part("snapshot")}, {"at", {{"N", "2"}}}, {"parts", {{"N", "1"}}}, {"whole", {{"N", "0"}}}}}});
     amazon.call("PutItem", {{"TableName", name}, {"Item", {{"part", part("snapshot#2")}, {"at", {{"N", "0"}}}}}});
@@ -259,7 +220,7 @@ class ByAListener : public ::testing::Test {
 protected:
     DynamoPlan plan{.table = new_table(), .policy = {.answer = Duration{2'000}, .give_up = Duration{600}}};
     Amazon between{variable("BERTH_DYNAMO_BETWEEN")};
-    Variable there{endpoint_variable, variable("BERTH_DYNAMO_BETWEEN").c_str()};
+    Variable there{dynamo_endpoint, variable("BERTH_DYNAMO_BETWEEN").c_str()};
     void refuse(const std::string& action, const std::string& code, int times) { between.call("Refuse", {{"action", action}, {"code", code}, {"times", times}}); }
     void lose(const std::string& action, int times) { between.call("Lose", {{"action", action}, {"times", times}}); }
 };

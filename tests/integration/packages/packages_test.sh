@@ -46,7 +46,7 @@ end() {
 trap end EXIT
 dpkg-deb -x berth-server_*.deb "$units"; dpkg-deb -x berth-host_*.deb "$units"; dpkg-deb -x berth_*.deb "$units"
 for unit in "$units"/lib/systemd/system/*; do systemd-analyze verify --root="$units" --man=no "$unit" 2>&1 | grep -F "$(basename "$unit")" && die "$unit is not right" || true; done
-for unit in broker allocator gateway reaper scaler prepare; do
+for unit in broker allocator gateway reaper scaler projector prepare; do
     systemd-analyze security --offline=true --threshold=20 "$units/lib/systemd/system/berth-$unit.service" >/dev/null || die "berth-$unit.service is over 2.0"
 done
 say "systemd takes the units, and finds them closed (below 2.0)"
