@@ -23,7 +23,8 @@ const fail = (why) => { throw new Error(why); };
 const browser = await puppeteer.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
   headless: true,
-  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--window-size=1280,800'],
+  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--window-size=1280,800',
+    ...(process.env.CHROMIUM_RULES ? [`--host-resolver-rules=${process.env.CHROMIUM_RULES}`] : [])],      // names that no DNS knows
   defaultViewport: { width: 1280, height: 800 },
 });
 

@@ -14,7 +14,7 @@ import threading
 import time
 
 from network import Network, is_possible
-from plane import Host, Person, Plane, judge, tell
+from plane import Door, Host, Person, Plane, judge, tell
 from stage import BIN, Browser, expect, http_call, parse_origin, say, skip, wait_for
 from traffic import Traffic, judged
 
@@ -168,32 +168,6 @@ def end(plane, ada, hosts, attic):
     host.join(attic)
     plane.wait_host(host.name, liveness="live", pool="attic", within=60)
     say("ok: with a new key and folder it comes again, into another pool")
-
-
-class Door:
-    """A front door on a machine of its own: its key, the broker's addresses, and nothing else."""
-
-    def __init__(self, plane, machine, folder):
-        self.plane, self.machine, self.folder, self.port = plane, machine, os.path.join(folder, machine.name), 8080
-        os.makedirs(os.path.join(self.folder, "keys"))
-        for name in ("edge.key", "broker.pub"):
-            shutil.copy(os.path.join(plane.state, "keys", name), os.path.join(self.folder, "keys", name))
-        with open(os.path.join(self.folder, "bus.toml"), "w") as text:
-            text.write(f'[bus]\nrequests = "tcp://{plane.machine.address}:9094"\nevents_out = "tcp://{plane.machine.address}:9095"\n')
-        with open(os.path.join(self.folder, "edge.toml"), "w") as text:
-            text.write(f'[edge]\nport = {self.port}\napps_domain = "apps.test"\nrecheck = "200ms"\ndrain_grace = "2s"\n')
-        self.output = os.path.join(self.folder, "edge.log")
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(self.machine.command(os.path.join(BIN, "berth-proxy"), "--edge", "--config", os.path.join(self.folder, "edge.toml"), "--bus",
-                                                             os.path.join(self.folder, "bus.toml"), "--keys", os.path.join(self.folder, "keys")),
-                                        stdout=open(self.output, "ab"), stderr=subprocess.STDOUT, start_new_session=True)
-        wait_for(f"the door {self.machine.name} serves", self.is_open, 20)
-
-    def is_open(self):
-        with self.machine.inside():
-            return http_call(f"http://127.0.0.1:{self.port}/_berth/health", host="door.test").status == 200
 
 
 def front_door(plane, network, ada, folder):
