@@ -37,6 +37,7 @@ Result<std::vector<Setting>> seed_settings(const std::function<std::string(const
     add("pool.default", "slots_per_host", "1", "ASG_NAME");
     add("pool.default", "buffer_unit", "hosts", "ASG_NAME");
     if (const auto text = environment("TARGET_AVAILABLE"); !text.empty()) add("pool.default", "buffer", TRY(number("TARGET_AVAILABLE", text, hosts_max)), "TARGET_AVAILABLE");
+    if (const auto text = environment("TABLE_NAME"); !text.empty()) add("projector", "dynamodb", fmt::format("\"{}\"", text), "TABLE_NAME");   // who runs berth-projector keeps it
     if (const auto text = environment("PORT"); !text.empty()) add("gateway", "port", TRY(number("PORT", text, port_max)), "PORT");
     return settings;
 }

@@ -21,7 +21,7 @@ Result<std::string> effective(const std::map<std::string, std::string>& environm
 std::string text_of(const std::string& toml, const std::string& section, const std::string& key) { return text_in(toml, section, key, "(not set)"); }
 
 TEST(Seed, req22_its_env_makes_a_pool_of_its_group) {
-    const auto text = effective({{"ASG_NAME", "my-workers"}, {"TARGET_AVAILABLE", "3"}, {"PORT", "8081"}, {"AWS_ACCESS_KEY", "AK"}});
+    const auto text = effective({{"ASG_NAME", "my-workers"}, {"TARGET_AVAILABLE", "3"}, {"PORT", "8081"}, {"TABLE_NAME", "worker_pool"}, {"AWS_ACCESS_KEY", "AK"}});
     ASSERT_TRUE(text) << text.error().text;
     EXPECT_EQ(text_of(*text, "pool.default", "provider"), "aws-asg");
     EXPECT_EQ(text_of(*text, "pool.default.template", "group"), "my-workers");
@@ -29,6 +29,7 @@ TEST(Seed, req22_its_env_makes_a_pool_of_its_group) {
     EXPECT_EQ(text_of(*text, "pool.default", "buffer_unit"), "hosts");
     EXPECT_EQ(text_of(*text, "pool.default", "slots_per_host"), "1");
     EXPECT_EQ(text_of(*text, "gateway", "port"), "8081");
+    EXPECT_EQ(text_of(*text, "projector", "dynamodb"), "worker_pool");
 }
 
 TEST(Seed, without_a_group_a_port_is_anybodys) {
