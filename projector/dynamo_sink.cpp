@@ -43,25 +43,54 @@ Result<void> DynamoSink::connect() {
 Result<Json> DynamoSink::call(const std::string& action, const Json& body) {
     TRY(connect());
     auto came = client_->call(action, body);
-    if (came) return std::move(*came);
-    if (came.error().code == "ResourceNotFoundException") {
-        return fail(ErrorKind::not_found, "no table {} in {}: make it with `berth-projector init`", policy_.dynamodb, client_->setup().region);
+    if (!came) return fail(error_of(came.error()));
+    return std::move(*came);
+}
+
+Error DynamoSink::error_of(const aws::Fault& fault) const {
+    if (fault.code != "ResourceNotFoundException") return aws::to_error(fault);
+    return {ErrorKind::not_found, fmt::format("no table {} in {}: make it with `berth-projector init`", policy_.dynamodb, client_->setup().region)};
+}
+
+Result<void> DynamoSink::scan(Json body, const std::function<void(const Json& item)>& take) {
+    body.update({{"TableName", policy_.dynamodb}, {"ConsistentRead", true}});
+    for (std::uint32_t page = 0; page < pages_max; ++page) {
+        const auto items = TRY(call("Scan", body));
+        for (const auto& item : items.value("Items", Json::array())) take(item);
+        const auto last = items.find("LastEvaluatedKey");
+        if (last == items.end() || last->is_null()) return {};
+        body["ExclusiveStartKey"] = *last;
     }
-    return fail(aws::to_error(came.error()));
+    return fail(ErrorKind::limit, "the table {} has more than {} pages", policy_.dynamodb, pages_max);
 }
 
 Result<std::vector<std::string>> DynamoSink::keys() {
     std::vector<std::string> found;
-    Json body{{"TableName", policy_.dynamodb}, {"ConsistentRead", true}, {"ProjectionExpression", "instanceId"},
-              {"FilterExpression", "managedBy = :berth"}, {"ExpressionAttributeValues", {{":berth", text("berth")}}}};
-    for (std::uint32_t page = 0; page < pages_max; ++page) {
-        const auto items = TRY(call("Scan", body));
-        for (const auto& item : items.value("Items", Json::array())) found.push_back(item.value("instanceId", Json::object()).value("S", ""));
-        const auto last = items.find("LastEvaluatedKey");
-        if (last == items.end() || last->is_null()) return found;
-        body["ExclusiveStartKey"] = *last;
-    }
-    return fail(ErrorKind::limit, "the table {} has more than {} pages", policy_.dynamodb, pages_max);
+    TRY(scan({{"ProjectionExpression", "instanceId"}, {"FilterExpression", "managedBy = :berth"}, {"ExpressionAttributeValues", {{":berth", text("berth")}}}},
+             [&](const Json& item) { found.push_back(item.value("instanceId", Json::object()).value("S", "")); }));
+    return found;
+}
+
+Result<Picture> DynamoSink::read_all() {
+    Picture machines;
+    TRY(scan(Json::object(), [&](const Json& item) {
+        auto& fields = machines[item.value("instanceId", Json::object()).value("S", "")];
+        for (const auto& [name, value] : item.items()) {
+            for (const auto* type : {"S", "N"}) {
+                if (name != "instanceId" && value.contains(type)) fields[name] = value.at(type).get<std::string>();
+            }
+        }
+    }));
+    return machines;
+}
+
+Result<bool> DynamoSink::add_foreign(const std::string& key, const Fields& fields) {
+    auto item = item_of(key, fields);
+    item.erase("managedBy");
+    TRY(connect());
+    const auto put = client_->call("PutItem", {{"TableName", policy_.dynamodb}, {"Item", item}, {"ConditionExpression", "attribute_not_exists(managedBy)"}});
+    if (!put && put.error().code != "ConditionalCheckFailedException") return fail(error_of(put.error()));
+    return put.has_value();
 }
 
 Result<void> DynamoSink::write(const Write& wanted) {

@@ -2,10 +2,13 @@
 // berth-projector: what the ledger says, where others read it: Redis, DynamoDB.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <functional>
 
 #include "base/diagnostics.hpp"
 #include "base/exit.hpp"
+#include "os/files.hpp"
 #include "projector/dynamo_sink.hpp"
+#include "projector/machines_file.hpp"
 #include "projector/process.hpp"
 #include "projector/redis_sink.hpp"
 #include "shell/serve.hpp"
@@ -29,6 +32,24 @@ berth::Result<projector::Sinks> open_sinks(const projector::Policy& policy) {
 berth::Result<void> init(const projector::Policy& policy) {
     if (policy.dynamodb.empty()) return berth::fail(berth::ErrorKind::invalid, "[projector] dynamodb names no table; Redis needs no preparation");
     std::puts(TRY(projector::DynamoSink(policy).init()).c_str());
+    return {};
+}
+
+berth::Result<void> export_machines(const projector::Policy& policy) {
+    if (policy.dynamodb.empty()) return berth::fail(berth::ErrorKind::invalid, "[projector] dynamodb names no table");
+    std::fputs(projector::to_machines_file(TRY(projector::DynamoSink(policy).read_all())).c_str(), stdout);
+    return {};
+}
+
+// What berth looks after comes from the ledger; the rest of the table is other people's.
+berth::Result<void> import_machines(const projector::Policy& policy, const std::string& file) {
+    if (policy.dynamodb.empty()) return berth::fail(berth::ErrorKind::invalid, "[projector] dynamodb names no table");
+    auto machines = projector::read_machines_file(TRY(berth::os::read_file(file, projector::machines_file_bytes_max)));
+    if (!machines) return berth::fail(machines.error().kind, "{}: {}", file, machines.error().text);
+    projector::DynamoSink sink(policy);
+    std::size_t added = 0;
+    for (const auto& [key, fields] : *machines) added += TRY(sink.add_foreign(key, fields)) ? 1 : 0;
+    std::printf("%zu machines were written, %zu are berth's own and were left as they are\n", added, machines->size() - added);
     return {};
 }
 
@@ -56,7 +77,7 @@ berth::Result<void> run(const berth::shell::Flags& flags) {
     return {};
 }
 
-berth::Result<void> do_command(const berth::shell::Flags& flags, berth::Result<void> (*command)(const projector::Policy&)) {
+berth::Result<void> do_command(const berth::shell::Flags& flags, const std::function<berth::Result<void>(const projector::Policy&)>& command) {
     const auto config = TRY(berth::Config::load(flags.config));
     return command(TRY(projector::read_policy(config)));
 }
@@ -69,8 +90,17 @@ int main(int argc, char** argv) {
     berth::shell::add_flags(app, about, flags);
     const auto* makes = app.add_subcommand("init", "Make the DynamoDB table with its index on status; one that is there is left as it is");
     const auto* forgets = app.add_subcommand("forget", "Remove the picture from every place; a projector that runs writes it anew");
+    const auto* exports = app.add_subcommand("export", "Print the DynamoDB table's machines as JSON, also those of others");
+    auto* imports = app.add_subcommand("import", "Write machines of such a file into the table, but for those that berth looks after");
+    std::string file;
+    imports->add_option("file", file, "[{\"instanceId\": …, \"status\": …}, …]")->required();
     app.require_subcommand(0, 1);
     app.footer("Example: berth-projector --config berth.toml --state ~/.local/state/berth");
     CLI11_PARSE(app, argc, argv);
-    return berth::exit_with("berth-projector", makes->parsed() ? do_command(flags, init) : forgets->parsed() ? do_command(flags, forget) : run(flags));
+    const auto import_it = [&](const projector::Policy& policy) { return import_machines(policy, file); };
+    return berth::exit_with("berth-projector", makes->parsed()     ? do_command(flags, init)
+                                               : forgets->parsed() ? do_command(flags, forget)
+                                               : exports->parsed() ? do_command(flags, export_machines)
+                                               : imports->parsed() ? do_command(flags, import_it)
+                                                                   : run(flags));
 }

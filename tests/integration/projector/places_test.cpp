@@ -5,6 +5,7 @@
 
 #include "base/rng.hpp"
 #include "projector/dynamo_sink.hpp"
+#include "projector/machines_file.hpp"
 #include "projector/redis_sink.hpp"
 #include "tests/integration/dynamodb/amazon.hpp"
 #include "tests/support/redis_server.hpp"
@@ -98,6 +99,38 @@ TEST(DynamoPlace, HoldsMachinesByInstanceWithAnIndexOnStatusAndLeavesWhatIsOfOth
     const auto used = amazon.call("Query", {{"TableName", table}, {"IndexName", "status"}, {"KeyConditionExpression", "#s = :used"},
                                             {"ExpressionAttributeNames", {{"#s", "status"}}}, {"ExpressionAttributeValues", {{":used", {{"S", "used"}}}}}});
     EXPECT_EQ(used.at("Count").get<int>(), 20);
+}
+
+TEST(DynamoPlace, MachinesOfAFileAreAddedAndThoseOfBerthAreLeft) {
+    const auto table = "pool-" + random_hex(6);
+    DynamoSink sink({.dynamodb = table});
+    ASSERT_TRUE(sink.init());
+    ASSERT_TRUE(sink.write({.place = PlaceKind::dynamodb, .set = {{"i-ours", {{"status", "used"}, {"userId", "ada"}}}}}));
+    const auto machines = read_machines_file(R"([{"instanceId":"i-old","status":"idle","publicIp":"1.2.3.4"},{"instanceId":"i-ours","status":"idle"}])");
+    ASSERT_TRUE(machines) << machines.error().text;
+    EXPECT_TRUE(*sink.add_foreign("i-old", machines->at("i-old")));
+    EXPECT_FALSE(*sink.add_foreign("i-ours", machines->at("i-ours")));
+    const auto all = sink.read_all();
+    ASSERT_TRUE(all) << all.error().text;
+    EXPECT_EQ(all->at("i-ours").at("userId"), "ada");
+    EXPECT_EQ(read_machines_file(to_machines_file(*all))->at("i-old"), machines->at("i-old"));
+    EXPECT_EQ(sink.keys()->size(), 1U) << "and the next write does not remove it";
+}
+
+TEST(MachinesFile, IsReadInBothShapesAndRefusedByTheMachineThatIsWrong) {
+    const auto list = read_machines_file(R"([{"instanceId":"i-1","status":"idle","lastHeartbeat":1700000000,"userId":null,"publicIp":""}])");
+    ASSERT_TRUE(list) << list.error().text;
+    EXPECT_EQ(list->at("i-1"), (Fields{{"status", "idle"}, {"lastHeartbeat", "1700000000"}}));
+    EXPECT_EQ(*read_machines_file(R"({"i-1":{"status":"idle","lastHeartbeat":1700000000}})"), *list);
+    const std::pair<const char*, const char*> wrong[] = {{"", "no list"}, {"7", "no list"}, {"[7]", "machine 1 is no object"}, {R"([{"status":"idle"}])", "no instanceId"},
+                                                         {R"([{"instanceId":"i-1"}])", "'i-1' has no status"}, {R"({"i-1":{"instanceId":"i-2","status":"x"}})", "says that it is 'i-2'"},
+                                                         {R"([{"instanceId":"i-1","status":"x"},{"instanceId":"i-1","status":"x"}])", "twice"},
+                                                         {R"([{"instanceId":"i-1","status":{}}])", "status is no text"}};
+    for (const auto& [text, said] : wrong) {
+        const auto read = read_machines_file(text);
+        ASSERT_FALSE(read) << text;
+        EXPECT_THAT(read.error().text, HasSubstr(said)) << text;
+    }
 }
 
 TEST(DynamoPlace, ATableOfSomebodyElseIsRefused) {

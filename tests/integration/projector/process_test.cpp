@@ -111,6 +111,12 @@ TEST_F(BothPlaces, EndAsTheLedgerSaysHoweverOftenItIsKilledAndWhateverIsTakenAwa
     ASSERT_EQ(run_projector({"forget"}), 0) << read_text(log_of("command"));
     EXPECT_THAT(read_text(log_of("command")), AllOf(HasSubstr("redis: "), HasSubstr("dynamodb: 1 entries were removed")));
     EXPECT_TRUE(show_the_view(robot)) << "rebuilt from nothing: " << log();
+
+    write_text(elsewhere / "machines", R"([{"instanceId":"i-old","status":"idle"}])");
+    ASSERT_EQ(run_projector({"import", elsewhere / "machines"}), 0) << read_text(log_of("command"));
+    ASSERT_EQ(run_projector({"export"}), 0) << read_text(log_of("command"));
+    EXPECT_THAT(read_text(log_of("command")), AllOf(HasSubstr("1 machines were written, 0 are berth's own"), HasSubstr("\"i-old\""), HasSubstr("\"userId\": \"ada\"")));
+    EXPECT_EQ(run_projector({"import", elsewhere / "none"}), static_cast<int>(exit_of(ErrorKind::not_found)));
 }
 
 TEST_F(BothPlaces, ItSaysHowFarItLagsWhileAPlaceIsGone) {
