@@ -13,7 +13,7 @@ def run(bench):
     hosts = 100 if bench.smoke else bench.hosts
     period = 2 if bench.smoke else 15
     result = Result("e", TITLE, f"{hosts:,} hosts × 20 slots, each with its key and connection, a heartbeat every {period} s (its orders are asked for, "
-                    "and everyone else is told) and the beat of a worker every second, as hostagent has it. Then 1 % fall silent. Redis: as many "
+                    "and everyone else is told) and the beat of a worker every 5 s, as hostagent has it. Then 1 % fall silent. Redis: as many "
                     "connections, SET … EX for each heartbeat.")
     config = f"[allocator]\nheartbeat = \"{period}s\"\n[reaper]\nheartbeat = \"{period}s\"\n"
     berth, redis = Berth(bench, hosts, config=config, agents=0, fleet=False), Redis(durable=False, slots=0)
