@@ -23,6 +23,7 @@ home_password_file = "{password}"
 home_save_every_ms = "0s"
 [allocator]
 heartbeat = "1s"
+notice_margin = "15s"
 [reaper]
 heartbeat = "1s"
 tick = "200ms"
@@ -50,7 +51,7 @@ class Metadata:
 
 
 def taken_back(stage, token, workspace):
-    """The notice comes two minutes ahead; its host is emptied a minute before the end."""
+    """The notice comes ahead of the end, and its host is emptied some time before it (15 s here, a minute by default)."""
     metadata = Metadata()
     spot = hosts["spot-3"] = Machine(stage, token, "spot-3", "--set", "hostagent.end_notice_from=aws", homes=os.path.join(stage.folder, "homes of spot-3"),
                                      AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata.server.url)
@@ -62,7 +63,7 @@ def taken_back(stage, token, workspace):
     page = Browser(granted["link"]).socket()
     page.ask("write letter.txt four")
     wait_for("it asks its metadata service", lambda: metadata.sessions > 0)
-    metadata.action = '{"action": "terminate", "time": "' + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 65)) + '"}'
+    metadata.action = '{"action": "terminate", "time": "' + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 20)) + '"}'
     wait_for("the notice is known, and why nothing new lands there", lambda: "takes this spot instance back" in stage.cli("why", "spot-3").stdout, 30)
     stage.wait_state(workspace, "stopped", 60)
     spot.lose_power()
