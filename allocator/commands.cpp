@@ -80,7 +80,8 @@ Result<void> run_recover(const Where& where) {
 Result<void> run_init(const Where& where, const std::string& store) {
     const auto config = TRY(Config::load(where.config));
     const auto policy = TRY(read_section<ShellPolicy>(config, "ledger"));
-    const auto said = TRY(init_store(store.empty() ? policy.store : store, TRY(read_store_settings(config, where.state, policy))));
+    const auto settings = TRY(read_store_settings(config, where.state, policy));
+    const auto said = TRY(init_store(store.empty() ? policy.store : store, settings));
     std::printf("%s\n", said.c_str());
     return {};
 }
