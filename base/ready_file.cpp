@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/diagnostics.hpp"
+#include "base/service_manager.hpp"
 
 namespace berth {
 
@@ -23,6 +24,7 @@ void ReadyFile::serves() const {
     std::ofstream file(path_);
     file << ::getpid() << "\n" << std::flush;
     if (!file) log_warn("ready.unwritten", {{"file", path_}, {"why", std::strerror(errno)}});
+    tell_service_manager("READY=1");
 }
 
 void ReadyFile::ends() const {

@@ -25,7 +25,6 @@ install(FILES ${from}/systemd/berth.target ${from}/systemd/berth-prepare.service
 install(FILES ${from}/systemd/berth-hostagent.service DESTINATION /lib/systemd/system COMPONENT host)
 install(FILES ${from}/packages/berth-server.sysusers RENAME berth-server.conf DESTINATION lib/sysusers.d COMPONENT server)
 install(FILES ${from}/packages/berth-server.tmpfiles RENAME berth-server.conf DESTINATION lib/tmpfiles.d COMPONENT server)
-install(PROGRAMS ${from}/packages/wait-ready DESTINATION libexec/berth COMPONENT server)
 install(FILES ${from}/packages/berth.toml DESTINATION /etc/berth COMPONENT server)
 install(FILES ${from}/berth.toml ${from}/prometheus/berth.rules.yml DESTINATION share/doc/berth-server/examples COMPONENT server)
 install(DIRECTORY ${from}/front DESTINATION share/doc/berth-server/examples COMPONENT server)

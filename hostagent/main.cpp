@@ -18,6 +18,8 @@
 #include "hostagent/join.hpp"
 #include "hostagent/process.hpp"
 #include "hostagent/trial.hpp"
+#include "shell/inside.hpp"
+#include "shell/watchdog.hpp"
 
 namespace {
 
@@ -41,9 +43,17 @@ berth::Result<void> run(const Flags& given) {
 
     const berth::RealClock clock;
     berth::bus::ZmqLoop loop(clock);
-    loop.on_termination([&loop] { loop.stop(); });
+    loop.on_termination([&loop] {
+        berth::tell_service_manager("STOPPING=1");
+        loop.stop();
+    });
+    berth::shell::keep_watchdog(loop);
+    // Its look inside; a folder with a long name goes without.
+    const auto inside = berth::shell::Inside::open(loop, flags.state, "hostagent");
+    if (!inside) berth::log_warn("inside.closed", {{"why", inside.error().text}});
     auto parts = TRY(berth::hostagent::gather_parts(flags, settings, *folder));
     const auto process = TRY(berth::hostagent::Process::open(loop, std::move(parts), folder->ready()));
+    berth::tell_service_manager("READY=1");        // it waits for its engine and for the control plane by itself
     loop.run();
     const auto failure = process->failure();
     const bool idle = process->end(end_patience);

@@ -6,6 +6,7 @@
 
 #include "base/diagnostics.hpp"
 #include "base/exit.hpp"
+#include "shell/watchdog.hpp"
 
 namespace berth::shell {
 
@@ -17,7 +18,11 @@ void add_flags(CLI::App& app, const About& about, Flags& flags) {
 
 Ground::Ground(const About& about, Flags given, Config read)
     : flags(std::move(given)), config(std::move(read)), ready(flags.state, about.name), peer_{about.name, about.role} {
-    loop.on_termination([this] { loop.stop(); });
+    loop.on_termination([this] {
+        tell_service_manager("STOPPING=1");
+        loop.stop();
+    });
+    keep_watchdog(loop);
 }
 
 Result<std::unique_ptr<Ground>> Ground::open(const About& about, const Flags& flags) {

@@ -80,7 +80,7 @@ start() {
     for name in broker allocator gateway reaper scaler; do
         "${unit[@]}" $(command_of $name) >>"$target/var/log/berth-$name.log" 2>&1 &      # no function: the pid is the program's own
         children+=($!)
-        timeout 30 chroot "$target" /usr/libexec/berth/wait-ready /var/lib/berth/run/$name.ready || { tail -5 "$target/var/log/berth-$name.log"; die "$name did not get ready"; }
+        timeout 30 sh -c 'until [ -s "$0" ]; do sleep 0.1; done' "$target/var/lib/berth/run/$name.ready" || { tail -5 "$target/var/log/berth-$name.log"; die "$name did not get ready"; }
     done
 }
 stop() {
