@@ -395,7 +395,7 @@ std::vector<SettingsSection> make_catalog() {
              {"deadline_default", "of a request that names none"},
              {"deadline_max", "a later one is brought forward to it"},
              {"clock_skew_max", "so far behind ours a host's clock may be"},
-             {"worker_silence_max", "then a worker counts as dead"},
+             {"worker_silence_max", "then a worker counts as dead; a host, of which there are many, after 15 s at least"},
              {"pending_max", "requests without a reply yet"}});
     }
     return all;
