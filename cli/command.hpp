@@ -81,6 +81,8 @@ void add_terminate(Commands& commands);
 void add_ssh(Commands& commands);
 void add_service(Commands& commands);
 void add_tap(Commands& commands);
+void add_replay(Commands& commands);
+void add_top(Commands& commands);
 void add_why(Commands& commands);
 void add_wait(Commands& commands);
 void add_config(Commands& commands);

@@ -49,12 +49,14 @@ void add_commands(Commands& commands) {
     add_token(commands);
     add_pools(commands);
     add_cost(commands);
+    add_top(commands);
     add_terminate(commands);
     add_ssh(commands);
     add_service(commands);
     add_config(commands);
     add_doctor(commands);
     add_tap(commands);
+    add_replay(commands);
     add_why(commands);
     add_completion(commands);
     add_version(commands);

@@ -6,6 +6,8 @@
 #include "cli/gateway_client.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/narrate.hpp"
+#include "cli/record_file.hpp"
+#include "cli/recording.hpp"
 #include "cli/tap_line.hpp"
 #include "cli/text.hpp"
 
@@ -22,6 +24,7 @@ struct Flags {
     std::vector<std::string> types;
     std::string subject;
     std::string from;
+    std::string record;
     std::uint64_t count = 0;
     bool timestamp = false;
     bool no_reconnect = false;
@@ -33,10 +36,16 @@ public:
         : gateway_(std::move(gateway)), flags_(flags), look_(look), filter_{flags.types, flags.subject} {}
 
     Result<Exit> run() {
+        if (!flags_.record.empty()) {
+            record_ = TRY(RecordFile::make(flags_.record));
+            begun_at_ = clock_.now();
+            TRY(record_->write(recording_head(gateway_.url(), begun_at_)));
+        }
         Duration again = again_first;
         for (int cuts = 0; cuts <= cuts_in_a_row_max; ++cuts) {
             const auto seen_before = seen_;
             TRY(follow());
+            if (unrecorded_) return fail(*unrecorded_);
             if (done() || Interrupt::seen()) return finish();
             if (seen_ > seen_before) {
                 cuts = 0;
@@ -82,10 +91,17 @@ private:
         } else {
             print(body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
         }
+        if (record_) record(event.type, body);
         ++printed_;
     }
 
-    bool done() const { return output_is_lost() || (flags_.count > 0 && printed_ >= flags_.count); }
+    // What stands in the file never goes back in time, whatever the clock does.
+    void record(const std::string& type, const Json& body) {
+        last_after_ = std::max(last_after_, clock_.now() - begun_at_);
+        if (const auto written = record_->write(recording_line({last_after_, type, body})); !written) unrecorded_ = written.error();
+    }
+
+    bool done() const { return output_is_lost() || unrecorded_ || (flags_.count > 0 && printed_ >= flags_.count); }
 
     Result<Exit> finish() {
         if (output_is_lost()) return Exit::failed;
@@ -99,6 +115,10 @@ private:
     TapFilter filter_;
     GapCounter gaps_;
     RealClock clock_;
+    std::unique_ptr<RecordFile> record_;
+    Instant begun_at_;
+    Duration last_after_{0};
+    std::optional<Error> unrecorded_;     // why the recording could not go on
     std::optional<Error> ended_;
     std::string last_id_;
     std::uint64_t printed_ = 0;
@@ -114,6 +134,7 @@ void add_tap(Commands& commands) {
     command->add_option("types", flags->types, "names or beginnings of names, as claim. or workspace.idle");
     command->add_option("--subject", flags->subject, "only about this id");
     command->add_option("--from", flags->from, "begin at this position of the ledger; 0 is its beginning");
+    command->add_option("--record", flags->record, "also into this new file, as they came; `berth replay` prints it")->type_name("FILE");
     command->add_option("--count", flags->count, "end after that many");
     command->add_flag("--timestamp", flags->timestamp, "whole timestamps");
     command->add_flag("--no-reconnect", flags->no_reconnect, "end when the stream is cut");
