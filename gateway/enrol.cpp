@@ -14,7 +14,6 @@ namespace berth::gateway {
 namespace {
 
 constexpr Duration host_token_ttl{3'600'000};
-constexpr std::uint64_t uses_max = 10'000;
 constexpr std::size_t label_max = 64;
 
 bool is_label(std::string_view name) {
@@ -98,7 +97,7 @@ Step mint_host_token(const Asked& asked) {
     const auto pool = pool_named(asked.picture.view, asked.body.text("pool"));
     if (const auto why = why_not_pool(asked.picture.view, pool)) return asked.refused(problem_of(*why));
     const auto uses = asked.body.number("uses").value_or(1);
-    if (uses == 0 || uses > uses_max) return asked.bad_field("uses", fmt::format("is 1 to {}", uses_max));
+    if (uses == 0 || uses > host_token_uses_max) return asked.bad_field("uses", fmt::format("is 1 to {}", host_token_uses_max));
     const auto ttl = asked.body.duration("ttl_ms").value_or(host_token_ttl);
     if (ttl <= Duration{0}) return asked.bad_field("ttl_ms", "is over at once");
     TokenWish wish{.role = TokenRole::host, .note = asked.body.text("note").value_or(""), .ttl = ttl,

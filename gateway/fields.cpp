@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 #include <tuple>
 #include <vector>
@@ -21,6 +22,7 @@ constexpr std::size_t id_max = 128;
 constexpr std::size_t words_max = 500;
 constexpr std::size_t long_text_max = 4'000;
 constexpr std::size_t query_max = 4'096;
+constexpr double exact_max = 9'007'199'254'740'992.0;      // up to which a double has every whole number
 constexpr std::uint64_t duration_max_ms = 366ULL * 24 * 3'600'000;
 
 Problem wrong(std::string_view field, std::string text, Refusal refusal = Refusal::bad_field) {
@@ -66,8 +68,11 @@ std::string_view wanted_type(FieldKind kind) {
 // What this JSON value says, as text; nothing when it has another type than the rule wants.
 std::optional<std::string> plain(const Json& value, FieldKind kind) {
     if (kind == FieldKind::duration_ms || kind == FieldKind::number) {
-        if (!value.is_number_unsigned()) return std::nullopt;
-        return std::to_string(value.get<std::uint64_t>());
+        if (value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
+        // 847.0 is a whole number too, by JSON Schema; many languages write one so.
+        const auto number = value.is_number_float() ? value.get<double>() : -1.0;
+        if (number < 0 || number > exact_max || number != std::floor(number)) return std::nullopt;
+        return std::to_string(static_cast<std::uint64_t>(number));
     }
     if (!value.is_string()) return std::nullopt;
     return value.get<std::string>();

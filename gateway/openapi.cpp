@@ -23,8 +23,16 @@ std::string_view tag_of(const Route& route) {
     return rest.substr(0, rest.find('/'));
 }
 
-Json header_parameter(std::string_view name, bool required, std::string_view meaning) {
-    return {{"name", name}, {"in", "header"}, {"required", required}, {"description", meaning}, {"schema", {{"type", "string"}}}};
+Json header_parameter(std::string_view name, bool required, std::string_view meaning, Json schema = {{"type", "string"}}) {
+    return {{"name", name}, {"in", "header"}, {"required", required}, {"description", meaning}, {"schema", std::move(schema)}};
+}
+
+// The words that a field takes, where these are few.
+std::vector<std::string> words_of(Operation operation, std::string_view field) {
+    if (operation == Operation::answer_login && field == "answer") return {"confirm", "refuse"};
+    if (operation == Operation::end_host && field == "mode") return {"wait", "force", "undo"};
+    if ((operation == Operation::mint_token || operation == Operation::invite_user) && field == "role") return {"user", "operator"};
+    return {};
 }
 
 Json parameters_of(const Route& route) {
@@ -44,7 +52,8 @@ Json parameters_of(const Route& route) {
         case Operation::compat_project:
             list.push_back(header_parameter("Idempotency-Key", route.operation == Operation::claim,
                                             "1 to 128 visible characters. The same key gives the same outcome, also after restarts; with "
-                                            "another body it is refused (409)."));
+                                            "another body it is refused (409).",
+                                            {{"type", "string"}, {"minLength", 1}, {"maxLength", 128}, {"pattern", "^[!-~]{1,128}$"}}));
             list.push_back(header_parameter("Prefer", false, "'wait=<seconds>': how long to wait when the body does not say."));
             break;
         case Operation::events:
@@ -61,12 +70,29 @@ Json body_of(const Route& route) {
     for (const auto& rule : route.body) {
         auto schema = schema_of(rule.kind);
         schema["description"] = rule.meaning;
+        if (auto words = words_of(route.operation, rule.name); !words.empty()) schema = {{"type", "string"}, {"enum", std::move(words)}, {"description", rule.meaning}};
+        if (route.operation == Operation::sign_in) schema["minLength"] = 1;
+        if (rule.name == "ttl_ms") schema["minimum"] = 1;
+        if (rule.name == "uses") {
+            schema["minimum"] = 1;
+            schema["maximum"] = host_token_uses_max;
+        }
+        if (rule.need == Need::optional) {         // null is as good as left out
+            schema["type"] = Json::array({schema["type"], "null"});
+            if (schema.contains("enum")) schema["enum"].push_back(nullptr);
+        }
         properties[std::string{rule.name}] = std::move(schema);
         if (rule.need == Need::required) required.push_back(rule.name);
     }
     Json schema = {{"type", "object"}, {"properties", std::move(properties)}};
-    const bool needed = !required.empty();
-    if (needed) schema["required"] = std::move(required);
+    const bool needed = !required.empty() || route.operation == Operation::sign_in;
+    if (!required.empty()) schema["required"] = std::move(required);
+    if (route.operation == Operation::sign_in) {   // one of the two
+        const auto alone = [](const char* one, const char* other) {
+            return Json{{"required", Json::array({one})}, {"properties", {{one, {{"type", "string"}}}, {other, {{"type", "null"}}}}}};
+        };
+        schema["oneOf"] = Json::array({alone("link", "token"), alone("token", "link")});
+    }
     if (route.style == Style::v1) schema["additionalProperties"] = false;
     return {{"required", needed}, {"content", content("application/json", std::move(schema))}};
 }
@@ -94,7 +120,8 @@ Json responses_of(const Route& route) {
         all["201"] = {{"description", "The claim is new and granted"}, {"content", content("application/json", ref("Claim"))}};
         all["202"] = {{"description", "Still open when the wait ended; Location leads to it"}, {"content", content("application/json", ref("Claim"))}};
     }
-    if (route.operation == Operation::mint_token || route.operation == Operation::invite_user || route.operation == Operation::begin_login) {
+    if (route.operation == Operation::mint_token || route.operation == Operation::invite_user || route.operation == Operation::begin_login ||
+        route.operation == Operation::mint_host_token) {
         all["201"] = std::move(all["200"]);
         all.erase("200");
     }

@@ -174,7 +174,8 @@ Step begin_oidc(const Asked& asked) {
 
 Step end_oidc(const Asked& asked) {
     const auto text = [&](std::string_view name) { return asked.query.text(name).value_or(""); };
-    if (!is_visit(asked.request) || asked.picture.oidc.issuer.empty() || text("state").empty()) {
+    if (asked.picture.oidc.issuer.empty()) return message(404, "There is no such sign-in here", "People come with a sign-in link. ([oidc] is not set.)", "/sign-in", "Sign in");
+    if (!is_visit(asked.request) || text("state").empty()) {
         return message(400, "This is no way back from a sign-in", "Begin again.", "/sign-in", "Sign in");
     }
     return OidcEnd{{text("code"), text("state"), text("iss"), text("error"), text("error_description"), attempt_of(asked.request, asked.picture.policy.public_url)},

@@ -16,6 +16,8 @@
 
 namespace berth::gateway {
 
+inline constexpr std::uint64_t host_token_uses_max = 10'000;   // machines that one token lets in
+
 enum class Operation {
            claim, list_claims, get_claim, list_workspaces, get_workspace, get_tape, release, stop, start, destroy,
            extend, hold, link, save_home, choose_home, list_hosts, get_host, cordon, uncordon, drain, end_host, list_pools, list_facts, events, status, health,

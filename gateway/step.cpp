@@ -200,6 +200,7 @@ Step mint(const Asked& asked) {
     if (!role || *role == TokenRole::host) return asked.bad_field("role", "is 'user' or 'operator'");
     TokenWish wish{.role = *role, .user = UserId{*asked.body.text("user")}, .note = asked.body.text("note").value_or(""),
                    .ttl = asked.body.duration("ttl_ms")};
+    if (wish.ttl && *wish.ttl <= Duration{0}) return asked.bad_field("ttl_ms", "is over at once");
     return TokenChange{std::move(wish), "", asked.dress()};
 }
 

@@ -50,6 +50,15 @@ TEST(Fields, good_bodies_are_read) {
     EXPECT_FALSE(read_body(R"({"project":"a","why":null,"more":{"x":[1]}})", 8, rules, Unknown::ignored).problem) << "older clients";
 }
 
+TEST(Fields, a_whole_number_may_be_written_with_a_point) {
+    const auto read = read_body(R"({"project":"a","ttl_ms":5000.0})", 8, rules, Unknown::refused);
+    ASSERT_FALSE(read.problem) << read.problem->text;
+    EXPECT_EQ(read.fields.duration("ttl_ms"), Duration{5'000});
+    for (const auto* body : {R"({"project":"a","ttl_ms":-1.0})", R"({"project":"a","ttl_ms":1e300})", R"({"project":"a","ttl_ms":0.5})"}) {
+        EXPECT_TRUE(read_body(body, 8, rules, Unknown::refused).problem) << body;
+    }
+}
+
 TEST(Fields, queries) {
     const FieldRule query[] = {{"limit", FieldKind::number, Need::optional, ""}, {"types", FieldKind::words, Need::optional, ""}};
     EXPECT_EQ(read_query("limit=5&types=a.%2Cb.", query, Unknown::refused).fields.text("types"), "a.,b.");
