@@ -23,7 +23,9 @@ Result<std::string> number(const char* name, const std::string& text, std::uint3
 }  // namespace
 
 Result<std::vector<Setting>> seed_settings(const std::function<std::string(const char*)>& environment, std::string_view user_toml) {
-    const auto file = TRY(Config::parse(user_toml, "berth.toml"));
+    const auto read = Config::parse(user_toml, "berth.toml");
+    if (!read) return std::vector<Setting>{};          // whoever reads the file for good says where it is wrong
+    const auto& file = *read;
     const auto group = environment("ASG_NAME");
     const auto provider = file.find("pool.default", "provider");
     std::vector<Setting> settings;

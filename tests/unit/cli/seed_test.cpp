@@ -49,6 +49,12 @@ TEST(Seed, what_the_file_says_goes_before) {
     EXPECT_EQ(text_of(*local, "pool.default.template", "group"), "(not set)") << "its pool is of another provider";
 }
 
+TEST(Seed, a_file_that_is_no_toml_is_somebody_elses_to_say) {
+    const auto settings = seed_settings([](const char*) { return std::string{"workers"}; }, "[gateway\n");
+    ASSERT_TRUE(settings) << settings.error().text;
+    EXPECT_TRUE(settings->empty());
+}
+
 TEST(Seed, a_number_that_is_none_is_said_with_its_name) {
     for (const auto& [name, value] : {std::pair{"PORT", "80a"}, {"PORT", "70000"}, {"TARGET_AVAILABLE", "-1"}, {"TARGET_AVAILABLE", "many"}}) {
         const auto text = effective({{"ASG_NAME", "g"}, {name, value}});
