@@ -50,14 +50,13 @@ class Metadata:
         return 404, {}, ""
 
 
-def taken_back(stage, token, workspace):
+def taken_back(stage, token, workspace, home):
     """The notice comes ahead of the end, and its host is emptied some time before it (15 s here, a minute by default)."""
     metadata = Metadata()
     spot = hosts["spot-3"] = Machine(stage, token, "spot-3", "--set", "hostagent.end_notice_from=aws", homes=os.path.join(stage.folder, "homes of spot-3"),
                                      AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata.server.url)
     wait_for("the spot machine is there", lambda: any(one["host"] == "spot-3" and one["liveness"] == "live" for one in stage.hosts()))
-    for name in ("box-1", "box-2"):
-        stage.cli("hosts", "cordon", name, check=False)
+    stage.cli("hosts", "cordon", home)
     granted = stage.claim("ada", pool="lab")
     expect(granted["host"] == "spot-3", "a workspace runs on a spot machine")
     page = Browser(granted["link"]).socket()
@@ -67,7 +66,7 @@ def taken_back(stage, token, workspace):
     wait_for("the notice is known, and why nothing new lands there", lambda: "takes this spot instance back" in stage.cli("why", "spot-3").stdout, 30)
     stage.wait_state(workspace, "stopped", 60)
     spot.lose_power()
-    stage.cli("hosts", "uncordon", "box-1")
+    stage.cli("hosts", "uncordon", home)
     granted = stage.claim("ada", pool="lab")
     page = Browser(granted["link"]).socket()
     expect("four" in page.ask("read letter.txt"), "stopped and archived in time, it goes on elsewhere with all that was written")
@@ -153,7 +152,7 @@ with stage:
         say("\n" + stage.cli("home", "list", workspace).stdout)
         stage.cli("release", workspace)
         stage.wait_state(workspace, "stopped")
-        taken_back(stage, token, workspace)
+        taken_back(stage, token, workspace, home)
     except AssertionError:
         for name, host in hosts.items():
             print(f"==== {name}\n{host.said()[-3000:]}")
